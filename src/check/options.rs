@@ -1,0 +1,194 @@
+//! `solve` and `train` items: method, options, span.
+
+use super::checker::Checker;
+use super::codes;
+use super::params::head;
+use super::program::{ExprId, Gradient};
+use super::scope::Scope;
+use crate::diag::{Diagnostic, Span, did_you_mean};
+use crate::solve::{Controller, Method, Options as SolveOptions, Stepping};
+use crate::syntax::ast::{Arg, Expr, ExprKind, ItemKind};
+use crate::train::{OptionValue, TrainSpec};
+
+/// Options of every solver.
+const OPTIONS: &[&str] =
+    &["rtol", "atol", "gradient", "step", "max_steps", "dt", "first_step", "min_step", "controller", "restart"];
+
+impl Checker<'_> {
+    /// Method, options and span of a system, from its `solve` item and its `over`.
+    pub fn solve_options(&mut self, k: u32, module: usize) {
+        let scope = Scope::of(module);
+        let (mut options, mut gradient) = (SolveOptions::default(), Gradient::Discrete);
+        let mut span = self.modules[module].over.clone();
+        if let Some(item) = self.inherited_solve(module)
+            && let ItemKind::Solve { method, over } = &item.kind
+        {
+            if let Some(e) = method {
+                self.method(e, &mut options, &mut gradient, &scope);
+            }
+            if self.modules[module].solve.is_some() && over.is_some() {
+                span.clone_from(over);
+            }
+        }
+        let zero = self.number(0.0, self.program.systems[k as usize].span);
+        let (from, to) = match &span {
+            Some((from, to)) => (self.bound_of(from, &scope), self.bound_of(to, &scope)),
+            None => (Some(zero), None),
+        };
+        let system = &mut self.program.systems[k as usize];
+        (system.options, system.gradient, system.from, system.to) = (options, gradient, from, to);
+    }
+
+    /// The `solve` of a module; a named system without one takes the method of the file.
+    fn inherited_solve(&self, module: usize) -> Option<std::rc::Rc<crate::syntax::ast::Item>> {
+        let mut at = Some(module);
+        while let Some(m) = at {
+            if let Some(item) = &self.modules[m].solve {
+                return Some(item.clone());
+            }
+            at = self.modules[m].parent;
+        }
+        None
+    }
+
+    fn bound_of(&mut self, e: &Expr, scope: &Scope) -> Option<ExprId> {
+        let id = self.expr(e, scope)?;
+        let id = self.constant_in_time(id, e.span, "an end of the time span")?;
+        self.scalar(id, e.span, "an end of the time span")
+    }
+
+    fn method(&mut self, e: &Expr, options: &mut SolveOptions, gradient: &mut Gradient, scope: &Scope) {
+        let (word, args) = head(e).unwrap_or(("", &[]));
+        let Some(method) = Method::from_name(word) else {
+            let known: Vec<&str> = Method::ALL.iter().map(|m| m.name()).collect();
+            let mut d = Diagnostic::error(codes::METHOD, e.span, format!("no method is called `{word}`")).here("unknown method");
+            if let Some(meant) = did_you_mean(word, known.iter().copied()) {
+                d = d.help(format!("did you mean `{meant}`?"));
+            }
+            self.report(d.help(format!("methods: {}", known.join(", "))));
+            return;
+        };
+        options.method = method;
+        for arg in args {
+            let Some(name) = &arg.name else {
+                let d = Diagnostic::error(codes::OPTION, arg.value.span, "an option needs its name")
+                    .here("which option?")
+                    .help(format!("write `{word}(rtol = 1e-6)`"));
+                self.report(d);
+                continue;
+            };
+            self.solve_option(&name.text, name.span, arg, options, gradient, scope);
+        }
+        if options.fixed_step.is_none() && method.tableau().embedded_order.is_none() {
+            let d = Diagnostic::error(codes::OPTION_VALUE, e.span, format!("`{word}` has no error estimate, so it needs a step"))
+                .here("steps of what length?")
+                .help(format!("write `{word}(dt = 0.01)`"));
+            self.report(d);
+        }
+    }
+
+    fn solve_option(&mut self, name: &str, at: Span, arg: &Arg, o: &mut SolveOptions, gradient: &mut Gradient, scope: &Scope) {
+        let e = &arg.value;
+        match name {
+            "rtol" => o.rtol = self.at_least(e, scope, 0.0).unwrap_or(o.rtol),
+            "atol" => o.atol = self.at_least(e, scope, 0.0).unwrap_or(o.atol),
+            "dt" => o.fixed_step = self.at_least(e, scope, f64::MIN_POSITIVE),
+            "first_step" => o.first_step = self.at_least(e, scope, f64::MIN_POSITIVE),
+            "min_step" => o.min_step = self.at_least(e, scope, 0.0).unwrap_or(o.min_step),
+            "max_steps" => {
+                let n = self.at_least(e, scope, 1.0).and_then(|n| super::shapes::whole(n.floor(), 1.0));
+                o.max_steps = n.unwrap_or(o.max_steps);
+            }
+            "gradient" => {
+                let choices = [("discrete", Gradient::Discrete), ("backsolve", Gradient::Backsolve)];
+                *gradient = self.word(e, &choices).unwrap_or(*gradient);
+            }
+            "step" => {
+                let choices = [("sample", Stepping::PerSample), ("batch", Stepping::Batch)];
+                o.stepping = self.word(e, &choices).unwrap_or(o.stepping);
+            }
+            "controller" => {
+                let choices = [("pi", Controller::PI), ("i", Controller::I)];
+                o.controller = self.word(e, &choices).unwrap_or(o.controller);
+            }
+            "restart" => match e.kind {
+                ExprKind::Bool(value) => o.restart = value,
+                _ => {
+                    self.word::<()>(e, &[("true", ()), ("false", ())]);
+                }
+            },
+            _ => {
+                let mut d = Diagnostic::error(codes::OPTION, at, format!("solvers have no option `{name}`")).here("unknown option");
+                if let Some(meant) = did_you_mean(name, OPTIONS.iter().copied()) {
+                    d = d.help(format!("did you mean `{meant}`?")).fix(at, meant, format!("write `{meant}`"));
+                }
+                self.report(d.help(format!("options: {}", OPTIONS.join(", "))));
+            }
+        }
+    }
+
+    fn at_least(&mut self, e: &Expr, scope: &Scope, least: f64) -> Option<f64> {
+        let value = self.constant_number(e, scope, "an option")?;
+        if value.is_finite() && value >= least {
+            return Some(value);
+        }
+        let wanted = if least > 0.0 { "positive" } else { "zero or more" };
+        let d = Diagnostic::error(codes::OPTION_VALUE, e.span, format!("this option must be {wanted}")).here(format!("{value}"));
+        self.fail(d)
+    }
+
+    fn word<T: Copy>(&mut self, e: &Expr, choices: &[(&str, T)]) -> Option<T> {
+        if let ExprKind::Name(word) = &e.kind
+            && let Some((_, value)) = choices.iter().find(|c| c.0 == word)
+        {
+            return Some(*value);
+        }
+        let known: Vec<&str> = choices.iter().map(|c| c.0).collect();
+        let d = Diagnostic::error(codes::OPTION_VALUE, e.span, "this is no choice for the option")
+            .here("unknown choice")
+            .help(format!("choose one of {}", known.join(", ")));
+        self.fail(d)
+    }
+
+    /// A `train` item.
+    pub fn train_spec(&mut self, method: &Expr, scope: &Scope) -> Option<TrainSpec> {
+        let (word, args) = head(method).unwrap_or(("", &[]));
+        let (mut options, mut spans) = (Vec::new(), Vec::new());
+        for arg in args {
+            let Some(name) = &arg.name else {
+                let d = Diagnostic::error(codes::OPTION, arg.value.span, "an option needs its name")
+                    .here("which option?")
+                    .help(format!("write `{word}(lr = 1e-3)`"));
+                return self.fail(d);
+            };
+            let value = match &arg.value.kind {
+                ExprKind::Name(w) if self.lookup(w, arg.value.span, scope).is_none() => OptionValue::Word(w.clone()),
+                ExprKind::Name(w) if name.text == "schedule" => OptionValue::Word(w.clone()),
+                ExprKind::Text(w) => OptionValue::Word(w.clone()),
+                _ => OptionValue::Number(self.constant_number(&arg.value, scope, "an option")?),
+            };
+            spans.push((name.text.clone(), name.span));
+            options.push((name.text.clone(), value));
+        }
+        match TrainSpec::from_options(word, &options) {
+            Ok(spec) => Some(spec),
+            Err(error) => {
+                let at = error.option.as_ref().and_then(|o| spans.iter().find(|s| s.0 == *o)).map(|s| s.1);
+                let unknown = error.option.is_none() || error.message.contains("no option");
+                let code = match (&error.option, unknown) {
+                    (None, _) => codes::METHOD,
+                    (Some(_), true) => codes::OPTION,
+                    (Some(_), false) => codes::OPTION_VALUE,
+                };
+                let mut d = Diagnostic::error(code, at.unwrap_or(method.span), error.message);
+                if let Some(meant) = &error.did_you_mean {
+                    d = d.help(format!("did you mean `{meant}`?"));
+                }
+                if let Some(help) = error.help {
+                    d = d.help(help);
+                }
+                self.fail(d)
+            }
+        }
+    }
+}

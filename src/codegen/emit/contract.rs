@@ -1,0 +1,261 @@
+//! Sums of products: a matrix product where one fits, else a loop nest.
+
+use super::{Addr, Emitter};
+use crate::codegen::layout::{Axes, View, collapse};
+use crate::codegen::plan::Contraction;
+use cranelift::prelude::*;
+
+/// Below this many multiply-adds a call is not worth it.
+const SMALL: i64 = 8;
+
+impl Emitter<'_, '_> {
+    pub(super) fn contract(&mut self, c: &Contraction) {
+        match matrix_product(c) {
+            Some(product) => self.gemm(&product, c),
+            None => self.sum_nest(c),
+        }
+    }
+
+    /// The matrix product in a nest of loops over what is left.
+    fn gemm(&mut self, p: &Product, c: &Contraction) {
+        let addrs = [self.address(&c.operands[p.a].0), self.address(&c.operands[1 - p.a].0), self.address(&c.out.0)];
+        let spills = p.outer.iter().any(|o| o.steps[2] == 0 && o.size > 1);
+        if spills && !c.add {
+            let n: i64 = c.kept.iter().product();
+            self.clear(&c.out.0, usize::try_from(n).unwrap_or(0));
+        }
+        let add = c.add || spills;
+        let words = [
+            p.m.size,
+            p.n.size,
+            p.k.size,
+            p.m.steps[0],
+            p.k.steps[0],
+            p.k.steps[1],
+            p.n.steps[1],
+            p.m.steps[2],
+            p.n.steps[2],
+            i64::from(add),
+        ];
+        let at = self.imports.describe(&words);
+        let f = self.imports.kernel(self.b.func, "gemm");
+        self.outer(&p.outer, addrs, &mut |e, [a, b, out]| {
+            let description = e.b.ins().iadd_imm(e.words, at);
+            let (a, b, out) = (e.pointer(a), e.pointer(b), e.pointer(out));
+            e.b.ins().call(f, &[description, a, b, out]);
+        });
+    }
+
+    fn outer(&mut self, axes: &[Axis], addrs: [Addr; 3], body: &mut dyn FnMut(&mut Self, [Addr; 3])) {
+        let Some((axis, rest)) = axes.split_first() else {
+            body(self, addrs);
+            return;
+        };
+        let bytes = self.elem.bytes;
+        if axis.size <= 4 {
+            for i in 0..axis.size {
+                let mut moved = addrs;
+                for (addr, step) in moved.iter_mut().zip(axis.steps) {
+                    addr.offset += i * step * bytes;
+                }
+                self.outer(rest, moved, body);
+            }
+            return;
+        }
+        self.count(axis.size, 1, &mut |e, i| {
+            let mut moved = addrs;
+            for (addr, step) in moved.iter_mut().zip(axis.steps) {
+                *addr = e.advance(*addr, i, step * bytes);
+            }
+            e.outer(rest, moved, body);
+        });
+    }
+
+    /// Loops over the kept indices, the innermost in vectors where it can; inside, loops over the summed ones.
+    fn sum_nest(&mut self, c: &Contraction) {
+        let mut steps: Vec<Axes> = c.operands.iter().map(|o| o.1.iter().copied().collect()).collect();
+        steps.push(c.out.1.iter().copied().collect());
+        let (kept, steps) = collapse(&c.kept, &steps);
+        let over: Vec<Axes> = c.operands.iter().map(|o| o.2.iter().copied().collect()).collect();
+        let (summed, over) = collapse(&c.summed, &over);
+        let mut addrs: Vec<Addr> = c.operands.iter().map(|o| self.address(&o.0)).collect();
+        addrs.push(self.address(&c.out.0));
+        let nest = Sum { kept, steps, summed, over, add: c.add };
+        self.kept(&nest, 0, addrs);
+    }
+
+    fn kept(&mut self, s: &Sum, level: usize, addrs: Vec<Addr>) {
+        let bytes = self.elem.bytes;
+        let Some(&n) = s.kept.get(level) else {
+            self.point(s, &addrs, false, None);
+            return;
+        };
+        let last = level + 1 == s.kept.len();
+        let operands = s.steps.len() - 1;
+        let vector = last
+            && s.steps[operands][level] == 1
+            && s.steps[..operands].iter().all(|t| t[level] == 0 || t[level] == 1);
+        let width = self.elem.width;
+        let wide = if vector { n - n % width } else { 0 };
+        if wide > 0 {
+            self.count(wide, width, &mut |e, i| {
+                let moved: Vec<Addr> =
+                    addrs.iter().zip(&s.steps).map(|(a, t)| e.advance(*a, i, t[level] * bytes)).collect();
+                e.point(s, &moved, true, Some(level));
+            });
+        }
+        if n > wide {
+            let start: Vec<Addr> = addrs
+                .iter()
+                .zip(&s.steps)
+                .map(|(a, t)| Addr { pointer: a.pointer, offset: a.offset + wide * t[level] * bytes })
+                .collect();
+            self.count(n - wide, 1, &mut |e, i| {
+                let moved: Vec<Addr> =
+                    start.iter().zip(&s.steps).map(|(a, t)| e.advance(*a, i, t[level] * bytes)).collect();
+                if last {
+                    e.point(s, &moved, false, None);
+                } else {
+                    e.kept(s, level + 1, moved);
+                }
+            });
+        }
+    }
+
+    /// One entry (or vector of entries) of the result.
+    fn point(&mut self, s: &Sum, addrs: &[Addr], wide: bool, axis: Option<usize>) {
+        let (out, operands) = (addrs[addrs.len() - 1], &addrs[..addrs.len() - 1]);
+        let unit: Vec<bool> =
+            s.steps[..operands.len()].iter().map(|t| axis.is_some_and(|a| t[a] == 1)).collect();
+        let start = if s.add {
+            self.load(if wide { self.elem.vector } else { self.elem.scalar }, out)
+        } else {
+            self.constant(0.0, wide)
+        };
+        let total = self.sum(s, 0, operands.to_vec(), start, wide, &unit);
+        self.store(total, out);
+    }
+
+    fn sum(&mut self, s: &Sum, level: usize, addrs: Vec<Addr>, start: Value, wide: bool, unit: &[bool]) -> Value {
+        let Some(&n) = s.summed.get(level) else {
+            let mut product = None;
+            for (addr, unit) in addrs.iter().zip(unit) {
+                let x = if wide && *unit {
+                    self.load(self.elem.vector, *addr)
+                } else {
+                    let x = self.load(self.elem.scalar, *addr);
+                    if wide { self.b.ins().splat(self.elem.vector, x) } else { x }
+                };
+                product = Some(product.map_or(x, |p| self.b.ins().fmul(p, x)));
+            }
+            return match product {
+                Some(p) => self.b.ins().fadd(start, p),
+                None => start,
+            };
+        };
+        let bytes = self.elem.bytes;
+        if n <= 4 {
+            let mut total = start;
+            for i in 0..n {
+                let moved = addrs
+                    .iter()
+                    .zip(&s.over)
+                    .map(|(a, t)| Addr { pointer: a.pointer, offset: a.offset + i * t[level] * bytes })
+                    .collect();
+                total = self.sum(s, level + 1, moved, total, wide, unit);
+            }
+            return total;
+        }
+        let ty = if wide { self.elem.vector } else { self.elem.scalar };
+        let (header, exit) = (self.b.create_block(), self.b.create_block());
+        let i = self.b.append_block_param(header, types::I64);
+        let total = self.b.append_block_param(header, ty);
+        let done = self.b.append_block_param(exit, ty);
+        let zero = self.b.ins().iconst(types::I64, 0);
+        self.b.ins().jump(header, &[zero.into(), start.into()]);
+        self.b.switch_to_block(header);
+        let moved = addrs.iter().zip(&s.over).map(|(a, t)| self.advance(*a, i, t[level] * bytes)).collect();
+        let sum = self.sum(s, level + 1, moved, total, wide, unit);
+        let next = self.b.ins().iadd_imm(i, 1);
+        let more = self.b.ins().icmp_imm(IntCC::SignedLessThan, next, n);
+        self.b.ins().brif(more, header, &[next.into(), sum.into()], exit, &[sum.into()]);
+        self.b.switch_to_block(exit);
+        done
+    }
+
+    pub(super) fn clear(&mut self, out: &View, n: usize) {
+        let addr = self.address(out);
+        let pointer = self.pointer(addr);
+        let at = self.imports.describe(&[i64::try_from(n).unwrap_or(0)]);
+        let description = self.b.ins().iadd_imm(self.words, at);
+        let f = self.imports.kernel(self.b.func, "clear");
+        self.b.ins().call(f, &[description, pointer]);
+    }
+}
+
+struct Sum {
+    kept: Axes,
+    steps: Vec<Axes>,
+    summed: Axes,
+    over: Vec<Axes>,
+    add: bool,
+}
+
+/// An index of a two-operand product: its steps in A, B and the result.
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    size: i64,
+    steps: [i64; 3],
+}
+
+/// C\[m, n\] = Σ A\[m, k\] B\[k, n\], inside loops over `outer`.
+#[derive(Debug)]
+struct Product {
+    a: usize,
+    m: Axis,
+    n: Axis,
+    k: Axis,
+    outer: Vec<Axis>,
+}
+
+/// The largest matrix product in a contraction of two operands, if one is worth a call.
+fn matrix_product(c: &Contraction) -> Option<Product> {
+    let [first, second] = c.operands.as_slice() else { return None };
+    let kept = c.kept.iter().enumerate().map(|(i, &size)| Axis { size, steps: [first.1[i], second.1[i], c.out.1[i]] });
+    let summed = c.summed.iter().enumerate().map(|(i, &size)| Axis { size, steps: [first.2[i], second.2[i], 0] });
+    let axes: Vec<Axis> = kept.chain(summed).filter(|x| x.size != 1).collect();
+    let pick = |has: [bool; 3]| -> Vec<Axis> {
+        let mine: Vec<Axis> = axes.iter().copied().filter(|x| x.steps.map(|s| s != 0) == has).collect();
+        let sizes: Vec<i64> = mine.iter().map(|x| x.size).collect();
+        let steps: Vec<Axes> = (0..3).map(|v| mine.iter().map(|x| x.steps[v]).collect()).collect();
+        let (sizes, steps) = collapse(&sizes, &steps);
+        (0..sizes.len()).map(|i| Axis { size: sizes[i], steps: [steps[0][i], steps[1][i], steps[2][i]] }).collect()
+    };
+    let one = Axis { size: 1, steps: [0, 0, 0] };
+    let mut outer = Vec::new();
+    let mut largest = |mut list: Vec<Axis>| {
+        let best = (0..list.len()).max_by_key(|&i| list[i].size);
+        let chosen = best.map_or(one, |i| list.remove(i));
+        outer.extend(list);
+        chosen
+    };
+    let mut m = largest(pick([true, false, true]));
+    let mut n = largest(pick([false, true, true]));
+    let k = largest(pick([true, true, false]));
+    let covered: Vec<[bool; 3]> = vec![[true, false, true], [false, true, true], [true, true, false]];
+    outer.extend(axes.iter().copied().filter(|x| !covered.contains(&x.steps.map(|s| s != 0))));
+    let batch: i64 = outer.iter().map(|x| x.size).product();
+    if k.size == 1 || m.size * n.size * k.size < SMALL || m.size * n.size * k.size < batch {
+        return None;
+    }
+    // The result's unit step belongs to n.
+    let swap = m.steps[2] == 1 && n.steps[2] != 1;
+    let mut k = k;
+    if swap {
+        std::mem::swap(&mut m, &mut n);
+        for x in [&mut m, &mut n, &mut k].into_iter().chain(&mut outer) {
+            x.steps.swap(0, 1);
+        }
+    }
+    Some(Product { a: usize::from(swap), m, n, k, outer })
+}

@@ -1,0 +1,181 @@
+//! Lanes as 512-bit registers: x86-64 with AVX-512F and DQ.
+
+use std::arch::x86_64::*;
+
+use super::avx2::{sum_f32 as sum_f32x8, sum_f64 as sum_f64x4};
+use super::lanes::Lanes;
+
+/// Eight f64.
+#[derive(Clone, Copy)]
+pub struct F64x8(__m512d);
+
+/// Sixteen f32.
+#[derive(Clone, Copy)]
+pub struct F32x16(__m512);
+
+macro_rules! avx512_lanes {
+    (
+        $name:ident, $elem:ty, $vector:ty, $width:literal, $fraction_bits:literal, $mask:ty,
+        $splat:ident $load:ident $store:ident $maskload:ident $maskstore:ident
+        $add:ident $sub:ident $mul:ident $div:ident $sqrt:ident $fma:ident $fnma:ident
+        $cmp:ident $blend:ident $and:ident $or:ident $xor:ident
+        $to_int:ident $from_int:ident $int_add:ident $shl:ident $shr:ident, $sum:expr
+    ) => {
+        impl $name {
+            #[inline(always)]
+            #[allow(clippy::cast_possible_truncation, reason = "count ≤ WIDTH, the bits of the mask")]
+            fn first(count: usize) -> $mask {
+                ((1_u32 << count) - 1) as $mask
+            }
+        }
+
+        // SAFETY: each method is the intrinsic it names; the trait's contract gives AVX-512F + DQ and valid pointers.
+        unsafe impl Lanes for $name {
+            type Elem = $elem;
+            type Mask = $mask;
+            const WIDTH: usize = $width;
+
+            #[inline(always)]
+            unsafe fn splat(value: $elem) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $splat(value) })
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const $elem) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $load(from) })
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $elem) {
+                // SAFETY: see the impl.
+                unsafe { $store(to, self.0) }
+            }
+            #[inline(always)]
+            unsafe fn load_first(from: *const $elem, count: usize) -> Self {
+                // SAFETY: see the impl; masked-off lanes are not accessed.
+                Self(unsafe { $maskload(Self::first(count), from) })
+            }
+            #[inline(always)]
+            unsafe fn store_first(self, to: *mut $elem, count: usize) {
+                // SAFETY: see the impl; masked-off lanes are not accessed.
+                unsafe { $maskstore(to, Self::first(count), self.0) }
+            }
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $add(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn sub(self, other: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $sub(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn mul(self, other: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $mul(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn div(self, other: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $div(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn sqrt(self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $sqrt(self.0) })
+            }
+            #[inline(always)]
+            unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $fma(self.0, factor.0, addend.0) })
+            }
+            #[inline(always)]
+            unsafe fn neg_mul_add(self, factor: Self, addend: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $fnma(self.0, factor.0, addend.0) })
+            }
+            #[inline(always)]
+            unsafe fn less(self, other: Self) -> $mask {
+                // SAFETY: see the impl.
+                unsafe { $cmp::<_CMP_LT_OQ>(self.0, other.0) }
+            }
+            #[inline(always)]
+            unsafe fn equal(self, other: Self) -> $mask {
+                // SAFETY: see the impl.
+                unsafe { $cmp::<_CMP_EQ_OQ>(self.0, other.0) }
+            }
+            #[inline(always)]
+            unsafe fn select(mask: $mask, yes: Self, no: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $blend(mask, no.0, yes.0) })
+            }
+            #[inline(always)]
+            unsafe fn any(mask: $mask) -> bool {
+                mask != 0
+            }
+            #[inline(always)]
+            unsafe fn and(self, other: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $and(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn or(self, other: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $or(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn xor(self, other: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $xor(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn bits_add(self, other: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $from_int($int_add($to_int(self.0), $to_int(other.0))) })
+            }
+            #[inline(always)]
+            unsafe fn bits_to_exponent(self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $from_int($shl::<$fraction_bits>($to_int(self.0))) })
+            }
+            #[inline(always)]
+            unsafe fn bits_from_exponent(self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $from_int($shr::<$fraction_bits>($to_int(self.0))) })
+            }
+            #[inline(always)]
+            unsafe fn sum(self) -> $elem {
+                // SAFETY: see the impl.
+                unsafe { $sum(self.0) }
+            }
+        }
+    };
+}
+
+avx512_lanes!(
+    F64x8, f64, __m512d, 8, 52, __mmask8,
+    _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_maskz_loadu_pd _mm512_mask_storeu_pd
+    _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_sqrt_pd _mm512_fmadd_pd _mm512_fnmadd_pd
+    _mm512_cmp_pd_mask _mm512_mask_blend_pd _mm512_and_pd _mm512_or_pd _mm512_xor_pd
+    _mm512_castpd_si512 _mm512_castsi512_pd _mm512_add_epi64 _mm512_slli_epi64 _mm512_srli_epi64, sum_f64
+);
+avx512_lanes!(
+    F32x16, f32, __m512, 16, 23, __mmask16,
+    _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_maskz_loadu_ps _mm512_mask_storeu_ps
+    _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_sqrt_ps _mm512_fmadd_ps _mm512_fnmadd_ps
+    _mm512_cmp_ps_mask _mm512_mask_blend_ps _mm512_and_ps _mm512_or_ps _mm512_xor_ps
+    _mm512_castps_si512 _mm512_castsi512_ps _mm512_add_epi32 _mm512_slli_epi32 _mm512_srli_epi32, sum_f32
+);
+
+#[inline(always)]
+unsafe fn sum_f64(v: __m512d) -> f64 {
+    // SAFETY: AVX-512F is promised by the caller, and contains AVX.
+    unsafe { sum_f64x4(_mm256_add_pd(_mm512_castpd512_pd256(v), _mm512_extractf64x4_pd::<1>(v))) }
+}
+
+#[inline(always)]
+unsafe fn sum_f32(v: __m512) -> f32 {
+    // SAFETY: AVX-512F + DQ are promised by the caller, and contain AVX.
+    unsafe { sum_f32x8(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v))) }
+}

@@ -1,0 +1,119 @@
+//! exp, expm1, tanh, sigmoid and softplus over lanes.
+//!
+//! Method: x = n·ln2 + r with |r| ≤ ln2/2 (Cody and Waite, *Software Manual for the Elementary Functions*, 1980);
+//! expm1(r) = r + r²·(1/2 + r·P(r)) plus the rounding error of r; then scale by 2ⁿ.
+
+use super::lanes::{Elem, Lanes};
+use super::logarithm::log1p;
+
+/// c₀ + c₁·x + … by Horner's rule.
+#[inline(always)]
+pub(super) unsafe fn polynomial<L: Lanes>(x: L, coefficients: &'static [L::Elem]) -> L {
+    // SAFETY: the caller has promised the tier of `L`.
+    unsafe {
+        let mut sum = L::splat(coefficients[coefficients.len() - 1]);
+        for &c in coefficients[..coefficients.len() - 1].iter().rev() {
+            sum = sum.mul_add(x, L::splat(c));
+        }
+        sum
+    }
+}
+
+/// 2ⁿ for n = `shifted` − ROUNDER, an integer in the range of normal exponents.
+#[inline(always)]
+pub(super) unsafe fn power_of_two<L: Lanes>(shifted: L) -> L {
+    // SAFETY: the caller has promised the tier of `L`.
+    unsafe { shifted.bits_to_exponent().bits_add(L::splat(L::Elem::ONE)) }
+}
+
+/// (n, expm1(r)) for x = n·ln2 + r.
+#[inline(always)]
+unsafe fn reduce<L: Lanes>(x: L) -> (L, L) {
+    // SAFETY: the caller has promised the tier of `L`.
+    unsafe {
+        let rounder = L::splat(L::Elem::ROUNDER);
+        let n = x.mul_add(L::splat(L::Elem::LOG2_E), rounder).sub(rounder);
+        let head = n.neg_mul_add(L::splat(L::Elem::LN2_HEAD), x);
+        let tail = n.mul(L::splat(L::Elem::LN2_TAIL));
+        let r = head.sub(tail);
+        let error = head.sub(r).sub(tail);
+        let q = polynomial(r, L::Elem::EXP).mul_add(r, L::splat(L::Elem::HALF));
+        (n, r.mul(r).mul_add(q, error).add(r))
+    }
+}
+
+/// x limited to [low, high]; NaN passes through.
+#[inline(always)]
+unsafe fn clamp<L: Lanes>(x: L, low: L::Elem, high: L::Elem) -> L {
+    // SAFETY: the caller has promised the tier of `L`.
+    unsafe {
+        let (low, high) = (L::splat(low), L::splat(high));
+        let x = L::select(high.less(x), high, x);
+        L::select(x.less(low), low, x)
+    }
+}
+
+/// eˣ, at most 1 ulp.
+#[inline(always)]
+pub(super) unsafe fn exp<L: Lanes>(x: L) -> L {
+    // SAFETY: the caller has promised the tier of `L`.
+    unsafe {
+        let (n, p) = reduce(clamp(x, L::Elem::EXP_MIN, L::Elem::EXP_MAX));
+        let rounder = L::splat(L::Elem::ROUNDER);
+        // In two steps: n may lie outside the normal exponents, and a subnormal result is then rounded once.
+        let first = n.mul_add(L::splat(L::Elem::HALF), rounder);
+        let second = n.sub(first.sub(rounder)).add(rounder);
+        p.add(L::splat(L::Elem::ONE)).mul(power_of_two(first)).mul(power_of_two(second))
+    }
+}
+
+/// eˣ − 1, at most 2 ulp.
+#[inline(always)]
+pub(super) unsafe fn expm1<L: Lanes>(x: L) -> L {
+    // SAFETY: the caller has promised the tier of `L`.
+    unsafe {
+        let (n, p) = reduce(clamp(x, L::Elem::EXPM1_MIN, L::Elem::EXP_MAX));
+        let (one, half) = (L::splat(L::Elem::ONE), L::splat(L::Elem::HALF));
+        // 2ⁿ·p + (2ⁿ − 1), halved so that n = 1024 (f64) is still a normal exponent.
+        let scale = power_of_two(n.sub(one).add(L::splat(L::Elem::ROUNDER)));
+        let halved = p.mul_add(scale, scale.sub(half));
+        let tiny = x.abs().less(L::splat(L::Elem::TINY));
+        L::select(tiny, x, halved.add(halved))
+    }
+}
+
+/// tanh x = expm1(2x)/(expm1(2x) + 2) on |x|, sign restored: odd exactly.
+#[inline(always)]
+pub(super) unsafe fn tanh<L: Lanes>(x: L) -> L {
+    // SAFETY: the caller has promised the tier of `L`.
+    unsafe {
+        let sign = x.and(L::splat(L::Elem::SIGN));
+        let magnitude = x.xor(sign);
+        let limit = L::splat(L::Elem::ZERO).sub(L::splat(L::Elem::EXPM1_MIN));
+        let twice = magnitude.add(magnitude);
+        let e = expm1(L::select(limit.less(twice), limit, twice));
+        e.div(e.add(L::splat(L::Elem::TWO))).or(sign)
+    }
+}
+
+/// 1/(1 + e⁻ˣ); e = e^−|x| never overflows and keeps subnormal results.
+#[inline(always)]
+pub(super) unsafe fn sigmoid<L: Lanes>(x: L) -> L {
+    // SAFETY: the caller has promised the tier of `L`.
+    unsafe {
+        let one = L::splat(L::Elem::ONE);
+        let e = exp(x.abs().xor(L::splat(L::Elem::SIGN)));
+        L::select(x.less(L::splat(L::Elem::ZERO)), e, one).div(e.add(one))
+    }
+}
+
+/// log(1 + eˣ) = max(x, 0) + log1p(e^−|x|).
+#[inline(always)]
+pub(super) unsafe fn softplus<L: Lanes>(x: L) -> L {
+    // SAFETY: the caller has promised the tier of `L`.
+    unsafe {
+        let zero = L::splat(L::Elem::ZERO);
+        let e = exp(x.abs().xor(L::splat(L::Elem::SIGN)));
+        L::select(zero.less(x), x, zero).add(log1p(e))
+    }
+}

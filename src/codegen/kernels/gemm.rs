@@ -1,0 +1,154 @@
+//! C ← A·B or C ← C + A·B with arbitrary strides: chooses among our own small kernels and the `gemm` crate.
+//!
+//! Always deterministic on one machine. Each element of the column kernels and of the general loop is one chain of
+//! fused operations over l = 0, 1, …, k−1, so it depends on its row of A and its column of B alone: not on its position
+//! nor on m and n. The dot kernels (both operands contiguous along k) sum by lanes instead: again independent of
+//! position, m and n, but with other roundings than the column kernels, so one column (n = 1) may differ in the last
+//! bits from the same column among many. Products above `LARGE` follow the blocking of the `gemm` crate.
+
+use super::lanes::{Elem, Lanes};
+use super::small_gemm::{columns, dots};
+
+/// Sizes and strides (in elements) of C (m×n) (+)= A (m×k) · B (k×n).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gemm {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub a_row: isize,
+    pub a_col: isize,
+    pub b_row: isize,
+    pub b_col: isize,
+    pub c_row: isize,
+    pub c_col: isize,
+    /// 0: overwrite C (its old contents are not read); 1: add to it.
+    pub accumulate: usize,
+}
+
+/// C (+)= A·B. The operands must be valid for the described elements; C overlaps neither A nor B, and its elements
+/// are distinct.
+pub type GemmKernel<T> = unsafe extern "C" fn(desc: *const Gemm, a: *const T, b: *const T, c: *mut T);
+
+/// m·n·k from which packing pays (measured).
+const LARGE: usize = 32 * 32 * 32;
+
+impl Gemm {
+    /// The same product as Cᵀ = Bᵀ·Aᵀ (call with the operands exchanged).
+    fn transposed(&self) -> Gemm {
+        Gemm {
+            m: self.n,
+            n: self.m,
+            k: self.k,
+            a_row: self.b_col,
+            a_col: self.b_row,
+            b_row: self.a_col,
+            b_col: self.a_row,
+            c_row: self.c_col,
+            c_col: self.c_row,
+            accumulate: self.accumulate,
+        }
+    }
+
+    fn is_large(&self) -> bool {
+        // Below 24 rows or columns our own kernels were faster (50×50·50×20 by a factor of two).
+        self.m.min(self.n) >= 24 && self.m.saturating_mul(self.n).saturating_mul(self.k) >= LARGE
+    }
+}
+
+/// `base` moved by `index` strides.
+///
+/// # Safety
+/// The result lies in the same allocation.
+#[inline(always)]
+pub(super) unsafe fn at<T>(base: *const T, index: usize, stride: isize) -> *const T {
+    // SAFETY: the caller's promise. An index counts elements in memory, so it fits in isize.
+    unsafe { base.offset(index.cast_signed() * stride) }
+}
+
+/// As `at`, to write.
+///
+/// # Safety
+/// The result lies in the same allocation.
+#[inline(always)]
+pub(super) unsafe fn at_mut<T>(base: *mut T, index: usize, stride: isize) -> *mut T {
+    // SAFETY: as for `at`.
+    unsafe { base.offset(index.cast_signed() * stride) }
+}
+
+/// # Safety
+/// The CPU has the tier of `L`; the contract of `GemmKernel`.
+#[inline(always)]
+pub(super) unsafe fn multiply<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const L::Elem, c: *mut L::Elem) {
+    if desc.m == 0 || desc.n == 0 {
+        return;
+    }
+    // SAFETY: the caller's promise; each kernel is called with the strides it asks for.
+    unsafe {
+        if desc.is_large() {
+            packed(desc, a, b, c);
+        } else if desc.n > 1 && desc.b_col == 1 && desc.c_col == 1 {
+            columns::<L>(desc, a, b, c);
+        } else if desc.m > 1 && desc.a_row == 1 && desc.c_row == 1 {
+            columns::<L>(&desc.transposed(), b, a, c);
+        } else if desc.k == 1 || (desc.a_col == 1 && desc.b_row == 1) {
+            dots::<L>(desc, a, b, c);
+        } else {
+            general(desc, a, b, c);
+        }
+    }
+}
+
+/// The `gemm` crate: packs, blocks for the caches, chooses its own instruction set.
+unsafe fn packed<T: Elem>(desc: &Gemm, a: *const T, b: *const T, c: *mut T) {
+    let add = desc.accumulate != 0;
+    // SAFETY: the caller's promise of `GemmKernel` is what the crate asks for.
+    unsafe {
+        ::gemm::gemm(
+            desc.m,
+            desc.n,
+            desc.k,
+            c,
+            desc.c_col,
+            desc.c_row,
+            add,
+            a,
+            desc.a_col,
+            desc.a_row,
+            b,
+            desc.b_col,
+            desc.b_row,
+            T::ONE,
+            T::ONE,
+            false,
+            false,
+            false,
+            ::gemm::Parallelism::None,
+        );
+    }
+}
+
+/// Any strides, one element at a time.
+#[inline(always)]
+unsafe fn general<T: Elem>(desc: &Gemm, a: *const T, b: *const T, c: *mut T) {
+    for i in 0..desc.m {
+        for j in 0..desc.n {
+            // SAFETY: i < m, j < n, l < k.
+            unsafe {
+                let (row, column) = (at(a, i, desc.a_row), at(b, j, desc.b_col));
+                let mut sum = T::ZERO;
+                for l in 0..desc.k {
+                    sum = (*at(row, l, desc.a_col)).fused_mul_add(*at(column, l, desc.b_row), sum);
+                }
+                write(desc, at_mut(at_mut(c, i, desc.c_row), j, desc.c_col), sum);
+            }
+        }
+    }
+}
+
+/// Stores one element of the product.
+#[inline(always)]
+pub(super) unsafe fn write<T: Elem>(desc: &Gemm, to: *mut T, sum: T) {
+    // SAFETY: the caller gives an element of C.
+    unsafe { *to = if desc.accumulate == 0 { sum } else { (*to).add(sum) } }
+}

@@ -1,0 +1,198 @@
+//! Register-blocked products without packing, for matrices that stay in the first-level cache.
+
+use super::gemm::{Gemm, at, at_mut, write};
+use super::lanes::{Elem, Lanes};
+
+/// Rows of C a block holds; columns (in vectors) when several rows, and when one row, are held.
+const ROWS: usize = 4;
+const VECTORS: usize = 3;
+const VECTORS_OF_ONE_ROW: usize = 8;
+
+/// C (+)= A·B where rows of B and C are contiguous (b_col = c_col = 1): an element of A times a vector of B.
+///
+/// # Safety
+/// The CPU has the tier of `L`; the contract of `GemmKernel`; b_col = c_col = 1.
+#[inline(always)]
+pub(super) unsafe fn columns<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const L::Elem, c: *mut L::Elem) {
+    let mut i = 0;
+    // SAFETY: the blocks partition the rows of C.
+    unsafe {
+        while i + ROWS <= desc.m {
+            row_panel::<L, ROWS, VECTORS>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row));
+            i += ROWS;
+        }
+        let (a, c) = (at(a, i, desc.a_row), at_mut(c, i, desc.c_row));
+        match desc.m - i {
+            0 => {}
+            1 => row_panel::<L, 1, VECTORS_OF_ONE_ROW>(desc, a, b, c),
+            2 => row_panel::<L, 2, VECTORS>(desc, a, b, c),
+            _ => row_panel::<L, 3, VECTORS>(desc, a, b, c),
+        }
+    }
+}
+
+/// R rows of C, V vectors of columns at a time.
+#[inline(always)]
+unsafe fn row_panel<L: Lanes, const R: usize, const V: usize>(
+    desc: &Gemm,
+    a: *const L::Elem,
+    b: *const L::Elem,
+    c: *mut L::Elem,
+) {
+    let mut j = 0;
+    // SAFETY: the blocks partition the columns.
+    unsafe {
+        while j + V * L::WIDTH <= desc.n {
+            column_block::<L, R, V, false>(desc, a, b.add(j), c.add(j), L::WIDTH);
+            j += V * L::WIDTH;
+        }
+        // Fewer than V whole vectors are left (one row: up to seven, taken three at a time), then a part of one.
+        while j + L::WIDTH <= desc.n {
+            let vectors = ((desc.n - j) / L::WIDTH).min(3);
+            match vectors {
+                1 => column_block::<L, R, 1, false>(desc, a, b.add(j), c.add(j), L::WIDTH),
+                2 => column_block::<L, R, 2, false>(desc, a, b.add(j), c.add(j), L::WIDTH),
+                _ => column_block::<L, R, 3, false>(desc, a, b.add(j), c.add(j), L::WIDTH),
+            }
+            j += vectors * L::WIDTH;
+        }
+        if j < desc.n {
+            column_block::<L, R, 1, true>(desc, a, b.add(j), c.add(j), desc.n - j);
+        }
+    }
+}
+
+/// R rows × V vectors of C; with `MASKED` only `last` columns of the last vector exist.
+#[inline(always)]
+unsafe fn column_block<L: Lanes, const R: usize, const V: usize, const MASKED: bool>(
+    desc: &Gemm,
+    a: *const L::Elem,
+    b: *const L::Elem,
+    c: *mut L::Elem,
+    last: usize,
+) {
+    // SAFETY: l < k, r < R rows and the columns of this block exist.
+    unsafe {
+        let zero = L::splat(L::Elem::ZERO);
+        let mut sums = [[zero; V]; R];
+        for l in 0..desc.k {
+            let (a, b) = (at(a, l, desc.a_col), at(b, l, desc.b_row));
+            let mut row = [zero; V];
+            for (v, lanes) in row.iter_mut().enumerate() {
+                let from = b.add(v * L::WIDTH);
+                *lanes = if MASKED && v == V - 1 { L::load_first(from, last) } else { L::load(from) };
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let factor = L::splat(*at(a, r, desc.a_row));
+                for (sum, lanes) in sums.iter_mut().zip(&row) {
+                    *sum = factor.mul_add(*lanes, *sum);
+                }
+            }
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            for (v, sum) in sums.iter().enumerate() {
+                let to = at_mut(c, r, desc.c_row).add(v * L::WIDTH);
+                if MASKED && v == V - 1 {
+                    let old = if desc.accumulate == 0 { None } else { Some(L::load_first(to, last)) };
+                    old.map_or(*sum, |old| old.add(*sum)).store_first(to, last);
+                } else {
+                    (if desc.accumulate == 0 { *sum } else { L::load(to).add(*sum) }).store(to);
+                }
+            }
+        }
+    }
+}
+
+/// C (+)= A·B where rows of A and columns of B are contiguous (a_col = b_row = 1, or k = 1): dot products by lanes.
+///
+/// # Safety
+/// The CPU has the tier of `L`; the contract of `GemmKernel`; a_col = b_row = 1 or k ≤ 1.
+#[inline(always)]
+pub(super) unsafe fn dots<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const L::Elem, c: *mut L::Elem) {
+    let mut j = 0;
+    // SAFETY: the blocks partition the columns of C.
+    unsafe {
+        while j + 3 <= desc.n {
+            dot_panel::<L, ROWS, 3>(desc, a, at(b, j, desc.b_col), at_mut(c, j, desc.c_col));
+            j += 3;
+        }
+        let (b, c) = (at(b, j, desc.b_col), at_mut(c, j, desc.c_col));
+        match desc.n - j {
+            0 => {}
+            1 => dot_panel::<L, 8, 1>(desc, a, b, c),
+            _ => dot_panel::<L, ROWS, 2>(desc, a, b, c),
+        }
+    }
+}
+
+/// S columns of C, R rows at a time.
+#[inline(always)]
+unsafe fn dot_panel<L: Lanes, const R: usize, const S: usize>(
+    desc: &Gemm,
+    a: *const L::Elem,
+    b: *const L::Elem,
+    c: *mut L::Elem,
+) {
+    let mut i = 0;
+    // SAFETY: the blocks partition the rows of C.
+    unsafe {
+        while i + R <= desc.m {
+            dot_block::<L, R, S>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row));
+            i += R;
+        }
+        while i + 2 <= desc.m {
+            dot_block::<L, 2, S>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row));
+            i += 2;
+        }
+        if i < desc.m {
+            dot_block::<L, 1, S>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row));
+        }
+    }
+}
+
+/// R×S elements of C. Every element has one vector of partial sums, whatever the block, so its bits do not depend on it.
+#[inline(always)]
+unsafe fn dot_block<L: Lanes, const R: usize, const S: usize>(
+    desc: &Gemm,
+    a: *const L::Elem,
+    b: *const L::Elem,
+    c: *mut L::Elem,
+) {
+    // SAFETY: l + WIDTH ≤ k in the loop and k − l < WIDTH elements are left after it; the masked lanes are zeros.
+    unsafe {
+        let zero = L::splat(L::Elem::ZERO);
+        let mut sums = [[zero; S]; R];
+        let mut l = 0;
+        while l < desc.k {
+            let left = desc.k - l;
+            let mut columns = [zero; S];
+            let mut rows = [zero; R];
+            if left >= L::WIDTH {
+                for (s, lanes) in columns.iter_mut().enumerate() {
+                    *lanes = L::load(at(b, s, desc.b_col).add(l));
+                }
+                for (r, lanes) in rows.iter_mut().enumerate() {
+                    *lanes = L::load(at(a, r, desc.a_row).add(l));
+                }
+            } else {
+                for (s, lanes) in columns.iter_mut().enumerate() {
+                    *lanes = L::load_first(at(b, s, desc.b_col).add(l), left);
+                }
+                for (r, lanes) in rows.iter_mut().enumerate() {
+                    *lanes = L::load_first(at(a, r, desc.a_row).add(l), left);
+                }
+            }
+            for (sums, row) in sums.iter_mut().zip(&rows) {
+                for (sum, column) in sums.iter_mut().zip(&columns) {
+                    *sum = row.mul_add(*column, *sum);
+                }
+            }
+            l += L::WIDTH;
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            for (s, sum) in sums.iter().enumerate() {
+                write(desc, at_mut(at_mut(c, r, desc.c_row), s, desc.c_col), sum.sum());
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Products against the definition, over shapes, layouts and both types, on every tier.
+
+use super::super::{Gemm, Tier};
+
+const SIZES: [usize; 9] = [0, 1, 2, 3, 5, 8, 13, 20, 50];
+
+/// Strides of a rows×cols matrix: row-major, column-major, padded row-major, and neither contiguous.
+fn layouts(rows: usize, cols: usize) -> [(isize, isize); 4] {
+    let (rows, cols) = (rows.max(1).cast_signed(), cols.max(1).cast_signed());
+    [(cols, 1), (1, rows), (cols + 3, 1), (2 * cols + 1, 2)]
+}
+
+/// A value in (−1, 1) that differs from element to element.
+fn value(seed: usize, i: usize) -> f64 {
+    (((seed * 7919 + i * 104_729) % 20_011) as f64 / 10_005.5) - 1.0
+}
+
+fn index(i: usize, j: usize, (row, col): (isize, isize)) -> usize {
+    (i.cast_signed() * row + j.cast_signed() * col).cast_unsigned()
+}
+
+fn describe(m: usize, n: usize, k: usize, [a, b, c]: [(isize, isize); 3], accumulate: usize) -> Gemm {
+    Gemm { m, n, k, a_row: a.0, a_col: a.1, b_row: b.0, b_col: b.1, c_row: c.0, c_col: c.1, accumulate }
+}
+
+/// Room for any layout of a rows×cols matrix.
+fn room(rows: usize, cols: usize) -> usize {
+    (2 * cols.max(1) + 4) * (rows + 2) + 2 * rows
+}
+
+fn check(tier: Tier, gemm: Gemm) {
+    let Some(kernels) = tier.kernels() else { return };
+    let Gemm { m, n, k, .. } = gemm;
+    let a: Vec<f64> = (0..room(m, k)).map(|i| value(1, i)).collect();
+    let b: Vec<f64> = (0..room(k, n)).map(|i| value(2, i)).collect();
+    let before: Vec<f64> = (0..room(m, n)).map(|i| value(3, i)).collect();
+    let narrow = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<f32>>();
+    let (mut c, mut c32) = (before.clone(), narrow(&before));
+    let (a32, b32) = (narrow(&a), narrow(&b));
+    // SAFETY: `room` holds every layout.
+    unsafe {
+        (kernels.gemm_f64)(&raw const gemm, a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
+        (kernels.gemm_f32)(&raw const gemm, a32.as_ptr(), b32.as_ptr(), c32.as_mut_ptr());
+    }
+    let mut touched = vec![false; c.len()];
+    for i in 0..m {
+        for j in 0..n {
+            let at = index(i, j, (gemm.c_row, gemm.c_col));
+            touched[at] = true;
+            let (mut sum, mut size) = if gemm.accumulate == 1 { (before[at], 1.0) } else { (0.0, 0.0) };
+            for l in 0..k {
+                let a = a[index(i, l, (gemm.a_row, gemm.a_col))];
+                let b = b[index(l, j, (gemm.b_row, gemm.b_col))];
+                sum += a * b;
+                size += (a * b).abs();
+            }
+            // The standard bound (Higham, Accuracy and Stability of Numerical Algorithms, §3.1): (k + 2)·u·Σ|a||b|; in
+            // f32 the rounding of the inputs adds two units a term.
+            let terms = k as f64 + 4.0;
+            let error = (c[at] - sum).abs();
+            assert!(error <= terms * f64::EPSILON * size, "{tier:?} {gemm:?} at {i},{j}: {} not {sum}", c[at]);
+            let error = (f64::from(c32[at]) - sum).abs();
+            assert!(error <= terms * f64::from(f32::EPSILON) * size, "f32 {tier:?} {gemm:?} at {i},{j}");
+        }
+    }
+    for (at, touched) in touched.iter().enumerate() {
+        assert!(*touched || (c[at] == before[at] && c32[at] == before[at] as f32), "{tier:?} {gemm:?} wrote {at}");
+    }
+}
+
+#[test]
+fn products_match_the_definition_in_every_layout() {
+    for tier in Tier::supported() {
+        for (i, m) in SIZES.into_iter().enumerate() {
+            for (j, n) in SIZES.into_iter().enumerate() {
+                for (l, k) in SIZES.into_iter().enumerate() {
+                    // All 64 combinations of layouts on a third of the shapes, row-major ones on the rest.
+                    let all = (i + j + l) % 3 == 0;
+                    let (a, b, c) = (layouts(m, k), layouts(k, n), layouts(m, n));
+                    for choice in 0..if all { 64 } else { 1 } {
+                        let strides = [a[choice % 4], b[choice / 4 % 4], c[choice / 16]];
+                        check(tier, describe(m, n, k, strides, (choice + i + l) % 2));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn large_products_match_the_definition() {
+    for tier in Tier::supported() {
+        for (m, n, k) in [(64, 64, 64), (130, 70, 90), (8, 300, 100), (257, 33, 65)] {
+            let (a, b, c) = (layouts(m, k), layouts(k, n), layouts(m, n));
+            for choice in [0, 1, 4, 16, 21, 63] {
+                let strides = [a[choice % 4], b[choice / 4 % 4], c[choice / 16]];
+                check(tier, describe(m, n, k, strides, choice % 2));
+            }
+        }
+    }
+}
+
+/// Column j of a product has the same bits alone among 2 as among 50, wherever it stands (row-major, below `LARGE`).
+#[test]
+fn a_column_does_not_depend_on_its_neighbours() {
+    let (m, k, wide) = (50, 13, 50);
+    let a: Vec<f64> = (0..m * k).map(|i| value(1, i)).collect();
+    let b: Vec<f64> = (0..k * wide).map(|i| value(2, i)).collect();
+    for kernels in Tier::supported().into_iter().filter_map(Tier::kernels) {
+        let product = |first: usize, n: usize| {
+            let mut c = vec![0.0; m * n];
+            let row = wide.cast_signed();
+            let gemm = describe(m, n, k, [(k.cast_signed(), 1), (row, 1), (n.cast_signed(), 1)], 0);
+            // SAFETY: first + n ≤ wide; C is m×n.
+            unsafe { (kernels.gemm_f64)(&raw const gemm, a.as_ptr(), b.as_ptr().add(first), c.as_mut_ptr()) };
+            c
+        };
+        let whole = product(0, wide);
+        for n in 2..=33 {
+            for first in 0..=wide - n {
+                let part = product(first, n);
+                for i in 0..m {
+                    for j in 0..n {
+                        let (got, expected) = (part[i * n + j], whole[i * wide + first + j]);
+                        assert_eq!(got.to_bits(), expected.to_bits(), "{:?} {first} {n} {i} {j}", kernels.tier);
+                    }
+                }
+            }
+        }
+    }
+}

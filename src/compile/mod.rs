@@ -1,0 +1,129 @@
+//! The whole compiler on one page: text → model.
+
+mod roots;
+
+use crate::codegen::Backend;
+use crate::diag::Diagnostic;
+use crate::graph::{Graph, NodeId, verify};
+use crate::lower::{Gradient, Lowered};
+use crate::model::{Entry, Model, Number, SystemKernels, SystemParts, build};
+use crate::opt;
+use crate::solve::Stepping;
+use roots::{EntryList, Ids};
+
+/// What a model is compiled for.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Samples side by side; [`lanes_for`] chooses.
+    pub lanes: usize,
+    /// Native code or the interpreter.
+    pub backend: Backend,
+    /// Worker threads.
+    pub threads: usize,
+    /// Derivatives of the loss.
+    pub gradient: bool,
+    /// Derivatives with respect to the inputs too.
+    pub inputs: bool,
+    /// The outputs of samples.
+    pub outputs: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { lanes: 1, backend: Backend::Jit, threads: 1, gradient: true, inputs: false, outputs: false }
+    }
+}
+
+/// Samples side by side for a batch: all of it where one step size is shared, else enough to fill vectors.
+pub fn lanes_for(model: &Lowered, batch: usize) -> usize {
+    let shared = model.systems.iter().any(|s| s.options.stepping == Stepping::Batch);
+    match batch {
+        0..=4 => batch.max(1),
+        _ if shared => batch.next_multiple_of(8),
+        5..=16 => batch.next_multiple_of(8),
+        17..=127 => batch.div_ceil(2).next_multiple_of(8),
+        _ => 64,
+    }
+}
+
+/// A model's graph with its derivatives, optimised: what code is generated from, and what `show` prints.
+pub struct Derived {
+    /// The graph.
+    pub graph: Graph,
+    /// Per-sample roots.
+    pub loss: Option<NodeId>,
+    /// Per-sample roots.
+    pub metrics: Vec<NodeId>,
+    /// Per-sample roots.
+    pub outputs: Vec<NodeId>,
+    /// Natural values of the parameters.
+    pub natural: Vec<NodeId>,
+    /// Cotangents of unconstrained parameters, natural values and inputs; empty without gradient.
+    pub bars: [Vec<Option<NodeId>>; 3],
+    /// The systems, staged.
+    pub systems: Vec<SystemParts>,
+}
+
+/// Compiles a lowered model.
+///
+/// # Errors
+/// A derivative that does not exist, or a refusal of the code generator.
+pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model<T>, Diagnostic> {
+    let derived = derive(&lowered, settings)?;
+    let g = &derived.graph;
+    let (lanes, backend) = (settings.lanes, settings.backend);
+    let refuse = |why: String| Diagnostic::global("N0701", format!("code generation failed: {why}"));
+    let mut systems = Vec::new();
+    for (parts, info) in derived.systems.iter().zip(&lowered.systems) {
+        let backwards = info.gradient == Gradient::Backsolve;
+        systems.push(SystemKernels::new(g, parts, lanes, backwards, backend).map_err(refuse)?);
+    }
+    let entry = |list: &EntryList| -> Result<Entry<T>, Diagnostic> {
+        let program = build(g, &list.nodes, lanes, backend).map_err(refuse)?;
+        Ok(Entry { program, roots: list.roots.clone() })
+    };
+    let value = derived.loss.map(|loss| entry(&EntryList::value(loss, &derived))).transpose()?;
+    let gradient = match derived.loss.filter(|_| settings.gradient) {
+        Some(loss) => Some(entry(&EntryList::gradient(loss, &derived))?),
+        None => None,
+    };
+    let mut list = EntryList::default();
+    list.roots.outputs = derived.outputs.iter().map(|&o| list.add(o)).collect();
+    let outputs = if settings.outputs && !derived.outputs.is_empty() { Some(entry(&list)?) } else { None };
+    let mut list = EntryList::default();
+    list.roots.outputs = derived.natural.iter().map(|&o| list.add(o)).collect();
+    let natural = if derived.natural.is_empty() { None } else { Some(entry(&list)?) };
+    Ok(Model { systems, value, gradient, outputs, natural, threads: settings.threads, lowered })
+}
+
+/// Optimises, stages and differentiates.
+///
+/// # Errors
+/// A derivative that does not exist.
+pub fn derive(lowered: &Lowered, settings: &Settings) -> Result<Derived, Diagnostic> {
+    let mut ids = Ids::of(lowered);
+    let mut graph = improve(&lowered.graph, &mut ids);
+    let merged = opt::merge_solves(&graph, &ids.all());
+    ids.replace(&merged.roots);
+    graph = merged.graph;
+    let (staged, outer) = opt::stage(&mut graph, &ids.rhs(), &ids.outer());
+    ids.set_staged(&staged, &outer);
+    if settings.gradient && ids.loss().is_some() {
+        ids.differentiate_objective(&mut graph, lowered, settings.inputs)?;
+        for (k, system) in lowered.systems.iter().enumerate() {
+            ids.differentiate_system(&mut graph, k, system.dim)?;
+        }
+    }
+    graph = improve(&graph, &mut ids);
+    debug_assert!(verify(&graph).is_empty(), "{:#?}", verify(&graph));
+    Ok(ids.derived(graph, lowered))
+}
+
+/// The rewrite table and the order of products.
+fn improve(graph: &Graph, ids: &mut Ids) -> Graph {
+    let simple = opt::simplify(graph, &ids.all());
+    ids.replace(&simple.roots);
+    let ordered = opt::contract(&simple.graph, &ids.all());
+    ids.replace(&ordered.roots);
+    ordered.graph
+}

@@ -1,0 +1,162 @@
+//! Book-keeping of the nodes that passes must carry along, by name.
+
+use super::Derived;
+use crate::diag::Diagnostic;
+use crate::diff::{self, DiffError, Mode};
+use crate::graph::{Graph, Leaf, NodeId};
+use crate::lower::Lowered;
+use crate::model::{Roots, SystemParts};
+use crate::opt::Staged;
+
+/// Every root of a model's graph. Passes see one flat list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ids {
+    loss: Option<NodeId>,
+    metrics: Vec<NodeId>,
+    outputs: Vec<NodeId>,
+    natural: Vec<NodeId>,
+    rhs: Vec<NodeId>,
+    /// The captures of each system: outer node and leaf inside.
+    captures: Vec<Vec<NodeId>>,
+    bars: [Vec<Option<NodeId>>; 3],
+    system_bars: Vec<Vec<Option<NodeId>>>,
+}
+
+impl Ids {
+    pub fn of(lowered: &Lowered) -> Self {
+        Self {
+            loss: lowered.loss,
+            metrics: lowered.metrics.iter().map(|m| m.1).collect(),
+            outputs: lowered.outputs.iter().map(|o| o.1).collect(),
+            natural: lowered.params.iter().map(|p| p.value).collect(),
+            rhs: lowered.systems.iter().map(|s| s.rhs).collect(),
+            ..Self::default()
+        }
+    }
+
+    fn slots(&mut self) -> Vec<&mut NodeId> {
+        let mut slots: Vec<&mut NodeId> = self.loss.iter_mut().collect();
+        slots.extend(self.metrics.iter_mut().chain(&mut self.outputs).chain(&mut self.natural).chain(&mut self.rhs));
+        slots.extend(self.captures.iter_mut().flatten());
+        slots.extend(self.bars.iter_mut().flatten().flatten());
+        slots.extend(self.system_bars.iter_mut().flatten().flatten());
+        slots
+    }
+
+    pub fn all(&self) -> Vec<NodeId> {
+        self.clone().slots().into_iter().map(|id| *id).collect()
+    }
+
+    pub fn replace(&mut self, new: &[NodeId]) {
+        for (slot, id) in self.slots().into_iter().zip(new) {
+            *slot = *id;
+        }
+    }
+
+    pub fn loss(&self) -> Option<NodeId> {
+        self.loss
+    }
+
+    pub fn rhs(&self) -> Vec<NodeId> {
+        self.rhs.clone()
+    }
+
+    /// Roots outside of the systems.
+    pub fn outer(&self) -> Vec<NodeId> {
+        let lists = self.metrics.iter().chain(&self.outputs).chain(&self.natural);
+        self.loss.iter().chain(lists).copied().collect()
+    }
+
+    pub fn set_staged(&mut self, staged: &[Staged], outer: &[NodeId]) {
+        let mut outer = outer.iter().copied();
+        let lists = self.metrics.iter_mut().chain(&mut self.outputs).chain(&mut self.natural);
+        for slot in self.loss.iter_mut().chain(lists) {
+            *slot = outer.next().unwrap_or(*slot);
+        }
+        self.rhs = staged.iter().map(|s| s.rhs).collect();
+        self.captures = staged.iter().map(|s| s.leaves.clone()).collect();
+    }
+
+    /// Cotangents of parameters, their natural values and the inputs, for the weighted sum of the samples' losses.
+    pub fn differentiate_objective(&mut self, g: &mut Graph, lowered: &Lowered, inputs: bool) -> Result<(), Diagnostic> {
+        let Some(loss) = self.loss else { return Ok(()) };
+        let weight = g.leaf(Leaf::Weight, &[]);
+        let raw: Vec<NodeId> =
+            (0_u32..).zip(&lowered.params).map(|(k, p)| g.leaf(Leaf::Param(k), &p.raw_shape)).collect();
+        let given: Vec<NodeId> = if inputs {
+            (0_u32..).zip(&lowered.inputs).map(|(k, i)| g.leaf(Leaf::Input(k), &i.shape)).collect()
+        } else {
+            Vec::new()
+        };
+        let wrt: Vec<NodeId> = raw.iter().chain(&self.natural).chain(&given).copied().collect();
+        let mut bars = diff::vjp(g, &[(loss, weight)], &wrt, Mode::Total).map_err(|e| refused(&e))?.into_iter();
+        let mut take = |n: usize| bars.by_ref().take(n).collect::<Vec<_>>();
+        self.bars = [take(raw.len()), take(self.natural.len()), take(given.len())];
+        Ok(())
+    }
+
+    /// Cotangents of state, time and captures of one right-hand side.
+    pub fn differentiate_system(&mut self, g: &mut Graph, k: usize, dim: usize) -> Result<(), Diagnostic> {
+        let [state, time, seed] = system_leaves(g, k, dim);
+        let wrt: Vec<NodeId> = [state, time].into_iter().chain(self.captures[k].iter().copied()).collect();
+        let bars = diff::vjp(g, &[(self.rhs[k], seed)], &wrt, Mode::Total).map_err(|e| refused(&e))?;
+        self.system_bars.push(bars);
+        Ok(())
+    }
+
+    pub fn derived(self, mut graph: Graph, lowered: &Lowered) -> Derived {
+        let mut systems = Vec::new();
+        for (k, info) in lowered.systems.iter().enumerate() {
+            systems.push(SystemParts {
+                dim: info.dim,
+                leaves: system_leaves(&mut graph, k, info.dim),
+                captures: self.captures[k].clone(),
+                rhs: self.rhs[k],
+                bars: self.system_bars.get(k).cloned(),
+            });
+        }
+        let Self { loss, metrics, outputs, natural, bars, .. } = self;
+        Derived { graph, loss, metrics, outputs, natural, bars, systems }
+    }
+}
+
+fn system_leaves(g: &mut Graph, k: usize, dim: usize) -> [NodeId; 3] {
+    let k = u32::try_from(k).unwrap_or(u32::MAX);
+    [g.leaf(Leaf::State(k), &[dim]), g.leaf(Leaf::Time, &[]), g.leaf(Leaf::Seed(k), &[dim])]
+}
+
+fn refused(error: &DiffError) -> Diagnostic {
+    Diagnostic::global("N0702", format!("the model cannot be differentiated: {}", error.why))
+        .help("use the derivative of a solve in `metric` or `output`, or write the quantity as one more state")
+}
+
+/// Roots of a program as they are listed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct EntryList {
+    pub nodes: Vec<NodeId>,
+    pub roots: Roots,
+}
+
+impl EntryList {
+    pub fn add(&mut self, id: NodeId) -> usize {
+        self.nodes.push(id);
+        self.nodes.len() - 1
+    }
+
+    pub fn value(loss: NodeId, derived: &Derived) -> Self {
+        let mut list = Self::default();
+        list.roots.loss = Some(list.add(loss));
+        list.roots.metrics = derived.metrics.iter().map(|&m| list.add(m)).collect();
+        list
+    }
+
+    pub fn gradient(loss: NodeId, derived: &Derived) -> Self {
+        let mut list = Self::value(loss, derived);
+        let [raw, natural, inputs] = &derived.bars;
+        let mut all = |list: &mut Self, bars: &[Option<NodeId>]| bars.iter().map(|b| b.map(|b| list.add(b))).collect();
+        list.roots.raw = all(&mut list, raw);
+        list.roots.natural = all(&mut list, natural);
+        list.roots.inputs = all(&mut list, inputs);
+        list
+    }
+}

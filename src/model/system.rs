@@ -1,0 +1,227 @@
+//! A compiled system as the solvers see it.
+
+use super::Number;
+use crate::codegen::{Backend, Kernel, Output, Spec};
+use crate::graph::{Binary, Graph, NodeId, Op};
+use crate::solve::{AdjointSystem, System};
+use smallvec::SmallVec;
+
+/// A captured value of a system.
+#[derive(Clone, Copy, Debug)]
+pub struct Capture {
+    /// Entries, lanes included.
+    pub len: usize,
+    /// Per sample.
+    pub batched: bool,
+}
+
+/// The nodes of a system's kernels.
+#[derive(Clone, Debug)]
+pub struct SystemParts {
+    /// Number of components.
+    pub dim: usize,
+    /// `Leaf::State`, `Leaf::Time`, `Leaf::Seed`.
+    pub leaves: [NodeId; 3],
+    /// The captures' leaves.
+    pub captures: Vec<NodeId>,
+    /// f(t, z)
+    pub rhs: NodeId,
+    /// Cotangents of state, time and captures; `None` is a structural zero. Absent where no gradient is wanted.
+    pub bars: Option<Vec<Option<NodeId>>>,
+}
+
+/// A vector-Jacobian product with the outputs it has.
+struct Vjp<T> {
+    kernel: Kernel<T>,
+    /// Output slot of each of f, z̄, t̄ and the captures' cotangents.
+    slots: Vec<Option<usize>>,
+}
+
+/// Native code of a system.
+pub struct SystemKernels<T> {
+    /// Number of components.
+    pub dim: usize,
+    /// Samples side by side.
+    pub lanes: usize,
+    /// Captured values.
+    pub captures: Vec<Capture>,
+    /// f(t, z)
+    pub rhs: Kernel<T>,
+    state_only: Option<Vjp<T>>,
+    full: Option<Vjp<T>>,
+}
+
+impl<T: Number> SystemKernels<T> {
+    /// Compiles a system. `backwards` adds what the continuous adjoint needs.
+    ///
+    /// # Errors
+    /// When the code generator refuses.
+    pub fn new(g: &Graph, parts: &SystemParts, lanes: usize, backwards: bool, backend: Backend) -> Result<Self, String> {
+        let [state, time, _] = parts.leaves;
+        let mut inputs = vec![state, time];
+        inputs.extend(&parts.captures);
+        let outputs = [Output { node: parts.rhs, slot: 0, add: false }];
+        let rhs = Kernel::new(&Spec { graph: g, inputs: &inputs, outputs: &outputs, lanes }, backend)?;
+        let captures = parts
+            .captures
+            .iter()
+            .map(|&c| Capture { len: g.size(c) * if g.batched(c) { lanes } else { 1 }, batched: g.batched(c) })
+            .collect();
+        let (mut state_only, mut full) = (None, None);
+        if parts.bars.is_some() {
+            full = Some(vjp(g, parts, lanes, false, true, backend)?);
+        }
+        if parts.bars.is_some() && backwards {
+            state_only = Some(vjp(g, parts, lanes, true, false, backend)?);
+        }
+        Ok(Self { dim: parts.dim, lanes, captures, rhs, state_only, full })
+    }
+
+    /// Bytes of machine code: right-hand side and vector-Jacobian products.
+    pub fn code_size(&self) -> usize {
+        let vjp = |v: &Option<Vjp<T>>| v.as_ref().map_or(0, |v| v.kernel.code_size());
+        self.rhs.code_size() + vjp(&self.state_only) + vjp(&self.full)
+    }
+}
+
+/// Sums of shared values are added one by one, each by its own matrix product.
+fn terms(g: &Graph, id: NodeId) -> Vec<NodeId> {
+    let node = g.node(id);
+    if node.batched || node.op != Op::Map2(Binary::Add) {
+        return vec![id];
+    }
+    node.args.iter().flat_map(|&a| terms(g, a)).collect()
+}
+
+fn vjp<T: Number>(
+    g: &Graph,
+    parts: &SystemParts,
+    lanes: usize,
+    with_rhs: bool,
+    with_captures: bool,
+    backend: Backend,
+) -> Result<Vjp<T>, String> {
+    let mut inputs: Vec<NodeId> = parts.leaves.to_vec();
+    inputs.extend(&parts.captures);
+    let bars = parts.bars.as_deref().unwrap_or_default();
+    let (mut outputs, mut slots, mut next) = (Vec::new(), Vec::new(), 0);
+    let mut wanted: Vec<(Option<NodeId>, bool)> = vec![(with_rhs.then_some(parts.rhs), false)];
+    for (k, bar) in bars.iter().enumerate() {
+        let capture = k >= 2;
+        wanted.push((bar.filter(|_| !capture || with_captures), capture));
+    }
+    for (node, add) in wanted {
+        let Some(node) = node else {
+            slots.push(None);
+            continue;
+        };
+        let nodes = if add { terms(g, node) } else { vec![node] };
+        outputs.extend(nodes.into_iter().map(|node| Output { node, slot: next, add }));
+        slots.push(Some(next));
+        next += 1;
+    }
+    let kernel = Kernel::new(&Spec { graph: g, inputs: &inputs, outputs: &outputs, lanes }, backend)?;
+    Ok(Vjp { kernel, slots })
+}
+
+/// A system with its captured values, for one tile.
+pub(super) struct Bound<'a, T> {
+    kernels: &'a SystemKernels<T>,
+    captures: SmallVec<[&'a [T]; 8]>,
+    /// Cotangents of the captures so far.
+    pub bars: Vec<Vec<T>>,
+    time: Vec<T>,
+    scratch: &'a mut Vec<T>,
+    void: Vec<T>,
+}
+
+impl<'a, T: Number> Bound<'a, T> {
+    /// Binds captured values, in order.
+    pub fn new(kernels: &'a SystemKernels<T>, captures: SmallVec<[&'a [T]; 8]>, scratch: &'a mut Vec<T>) -> Self {
+        let time = vec![T::default(); kernels.lanes];
+        Self { kernels, captures, bars: Vec::new(), time, scratch, void: Vec::new() }
+    }
+
+    /// Prepares the accumulators of the captures' cotangents.
+    pub fn with_bars(mut self) -> Self {
+        self.bars = self.kernels.captures.iter().map(|c| vec![T::default(); c.len]).collect();
+        self
+    }
+
+    fn clock(&mut self, t: &[f64]) {
+        for (x, &t) in self.time.iter_mut().zip(t) {
+            *x = T::narrow(t);
+        }
+    }
+
+    fn pull(&mut self, vjp: &Vjp<T>, z: &[T], w: &[T], dz: &mut [T], z_bar: &mut [T], t_bar: &mut [T]) {
+        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
+        inputs.extend([z, &self.time, w]);
+        inputs.extend(self.captures.iter().copied());
+        z_bar.fill(T::default());
+        t_bar.fill(T::default());
+        let mut outputs: SmallVec<[&mut [T]; 16]> = SmallVec::new();
+        let rest = self.bars.iter_mut().map(Vec::as_mut_slice);
+        for (slot, buffer) in vjp.slots.iter().zip([dz, z_bar, t_bar].into_iter().chain(rest)) {
+            if slot.is_some() {
+                outputs.push(buffer);
+            }
+        }
+        vjp.kernel.run(&inputs, &mut outputs, self.scratch);
+    }
+}
+
+impl<T: Number> System<T> for Bound<'_, T> {
+    fn dim(&self) -> usize {
+        self.kernels.dim
+    }
+
+    fn lanes(&self) -> usize {
+        self.kernels.lanes
+    }
+
+    fn rhs(&mut self, t: &[f64], z: &[T], dz: &mut [T]) {
+        self.clock(t);
+        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
+        inputs.extend([z, &self.time]);
+        inputs.extend(self.captures.iter().copied());
+        self.kernels.rhs.run(&inputs, &mut [dz], self.scratch);
+    }
+}
+
+impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
+    fn vjp(&mut self, t: &[f64], z: &[T], w: &[T], z_bar: &mut [T], t_bar: &mut [T], parameters: bool) {
+        self.clock(t);
+        let kernels = self.kernels;
+        let mut void = std::mem::take(&mut self.void);
+        match (&kernels.full, &kernels.state_only) {
+            (Some(vjp), _) if parameters => self.pull(vjp, z, w, &mut void, z_bar, t_bar),
+            (_, Some(vjp)) => {
+                void.resize(z.len(), T::default());
+                self.pull(vjp, z, w, &mut void, z_bar, t_bar);
+            }
+            (Some(vjp), None) => {
+                // Without the smaller kernel, the parameters' part is computed and thrown away.
+                let kept = self.bars.clone();
+                self.pull(vjp, z, w, &mut void, z_bar, t_bar);
+                self.bars = kept;
+            }
+            (None, None) => {}
+        }
+        self.void = void;
+    }
+
+    fn augmented(&mut self, t: &[f64], z: &[T], w: &[T], dz: &mut [T], z_bar: &mut [T], t_bar: &mut [T]) {
+        let kernels = self.kernels;
+        match &kernels.state_only {
+            Some(vjp) => {
+                self.clock(t);
+                self.pull(vjp, z, w, dz, z_bar, t_bar);
+            }
+            None => {
+                self.rhs(t, z, dz);
+                self.vjp(t, z, w, z_bar, t_bar, false);
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! One tile of samples through a program.
+
+use super::program::{BufferInfo, Makes, Program, Segment, SolveCall, Stage};
+use super::system::Bound;
+use super::{Model, Number};
+use crate::lower::Gradient;
+use crate::solve::{self, Cotangents, Drift, Problem, Solution, Stats, Tape};
+use smallvec::SmallVec;
+
+/// Buffers and tapes of one tile; kept for the next one.
+pub(super) struct Workspace<T> {
+    /// Values per tile and this tile's sums.
+    pub buffers: Vec<Vec<T>>,
+    /// Which lanes hold a sample that counts.
+    pub active: Vec<bool>,
+    tapes: Vec<Tape<T>>,
+    solutions: Vec<Option<Solution<T>>>,
+    scratch: Vec<T>,
+}
+
+/// What happened in a tile, besides its values.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Report {
+    /// (lane, why)
+    pub failures: Vec<(usize, String)>,
+    /// Work of the solves.
+    pub forward: Vec<Stats>,
+    /// Work of their pull-backs.
+    pub backward: Vec<Stats>,
+    /// Largest drift of a backsolve.
+    pub drift: Option<Drift>,
+}
+
+impl<T: Number> Workspace<T> {
+    /// Room for a program.
+    pub fn new(program: &Program<T>) -> Self {
+        let len = |b: &BufferInfo| if b.batched || b.accumulated { b.len } else { 0 };
+        Self {
+            buffers: program.buffers.iter().map(|b| vec![T::default(); len(b)]).collect(),
+            active: vec![true; program.lanes],
+            tapes: (0..program.solves).map(|_| Tape::new()).collect(),
+            solutions: (0..program.solves).map(|_| None).collect(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Whether a pull-back follows, so that solves must leave a tape.
+    fn differentiates(program: &Program<T>) -> bool {
+        program.stages.iter().any(|s| matches!(s, Stage::Solve(SolveCall { makes: Makes::Cotangents { .. }, .. })))
+    }
+
+    /// Runs all stages. The tile's leaves have been filled in.
+    pub fn run(&mut self, model: &Model<T>, program: &Program<T>, shared: &[Vec<T>]) -> Report {
+        let mut report = Report::default();
+        for (buffer, info) in self.buffers.iter_mut().zip(&program.buffers) {
+            if info.accumulated {
+                buffer.fill(T::default());
+            }
+        }
+        let tape = Self::differentiates(program);
+        for stage in &program.stages {
+            match stage {
+                Stage::Kernel(segment) => self.kernel(program, segment, shared),
+                Stage::Solve(call) => match &call.makes {
+                    Makes::Solution(out) => self.solve(model, program, shared, call, *out, tape, &mut report),
+                    Makes::Cotangents { bar, solution: _, parts } => {
+                        self.pull(model, program, shared, call, *bar, parts, &mut report);
+                    }
+                },
+            }
+        }
+        report
+    }
+
+    fn kernel(&mut self, program: &Program<T>, segment: &Segment<T>, shared: &[Vec<T>]) {
+        let mut taken: SmallVec<[Vec<T>; 16]> =
+            segment.outputs.iter().map(|&b| std::mem::take(&mut self.buffers[b])).collect();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        {
+            let inputs: SmallVec<[&[T]; 16]> =
+                segment.inputs.iter().map(|&b| self.value(program, shared, b)).collect();
+            let mut outputs: SmallVec<[&mut [T]; 16]> = taken.iter_mut().map(Vec::as_mut_slice).collect();
+            segment.kernel.run(&inputs, &mut outputs, &mut scratch);
+        }
+        self.scratch = scratch;
+        for (&b, buffer) in segment.outputs.iter().zip(taken) {
+            self.buffers[b] = buffer;
+        }
+    }
+
+    fn value<'a>(&'a self, program: &Program<T>, shared: &'a [Vec<T>], b: usize) -> &'a [T] {
+        if program.buffers[b].batched { &self.buffers[b] } else { &shared[b] }
+    }
+
+    /// A value with lanes, whether or not the samples share it.
+    fn laned(&self, program: &Program<T>, shared: &[Vec<T>], b: usize) -> Vec<T> {
+        if program.buffers[b].batched {
+            return self.buffers[b].clone();
+        }
+        shared[b].iter().flat_map(|&x| std::iter::repeat_n(x, program.lanes)).collect()
+    }
+
+    fn times(&self, program: &Program<T>, shared: &[Vec<T>], b: usize) -> Vec<f64> {
+        self.laned(program, shared, b).into_iter().map(crate::codegen::Element::widen).collect()
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one call, split by who owns them")]
+    fn solve(
+        &mut self,
+        model: &Model<T>,
+        program: &Program<T>,
+        shared: &[Vec<T>],
+        call: &SolveCall,
+        out: usize,
+        with_tape: bool,
+        report: &mut Report,
+    ) {
+        let z0 = self.laned(program, shared, call.args[0]);
+        let (t0, ts) = (self.times(program, shared, call.args[1]), self.times(program, shared, call.args[2]));
+        let mut tape = std::mem::take(&mut self.tapes[call.tape]);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let solution = {
+            let captures = call.args[3..].iter().map(|&b| self.value(program, shared, b)).collect();
+            let mut system = Bound::new(&model.systems[call.system], captures, &mut scratch);
+            let times = ts.len() / program.lanes;
+            let problem = Problem { z0: &z0, t0: &t0, ts: &ts, times, active: &self.active };
+            let options = &model.lowered.systems[call.system].options;
+            solve::solve(&mut system, &problem, options, with_tape.then_some(&mut tape))
+        };
+        self.scratch = scratch;
+        self.tapes[call.tape] = tape;
+        for (lane, failure) in solution.failures.iter().enumerate() {
+            if let Some(failure) = failure.as_ref().filter(|_| self.active[lane]) {
+                report.failures.push((lane, format!("{}; {}", failure.message(), failure.advice())));
+            }
+        }
+        report.forward.push(solution.stats.clone());
+        self.buffers[out].copy_from_slice(&solution.values);
+        self.solutions[call.tape] = Some(solution);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one call, split by who owns them")]
+    fn pull(
+        &mut self,
+        model: &Model<T>,
+        program: &Program<T>,
+        shared: &[Vec<T>],
+        call: &SolveCall,
+        bar: usize,
+        parts: &[(usize, usize)],
+        report: &mut Report,
+    ) {
+        let z0 = self.laned(program, shared, call.args[0]);
+        let (t0, ts) = (self.times(program, shared, call.args[1]), self.times(program, shared, call.args[2]));
+        let values_bar = self.laned(program, shared, bar);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let info = &model.lowered.systems[call.system];
+        let (cotangents, bars) = {
+            let captures = call.args[3..].iter().map(|&b| self.value(program, shared, b)).collect();
+            let mut system = Bound::new(&model.systems[call.system], captures, &mut scratch).with_bars();
+            let times = ts.len() / program.lanes;
+            let problem = Problem { z0: &z0, t0: &t0, ts: &ts, times, active: &self.active };
+            let tape = &self.tapes[call.tape];
+            let cotangents = match (info.gradient, &self.solutions[call.tape]) {
+                (Gradient::Backsolve, Some(solution)) => {
+                    solve::backsolve(&mut system, &problem, &info.options, solution, &values_bar)
+                }
+                (Gradient::Backsolve | Gradient::Discrete, _) => {
+                    solve::discrete(&mut system, &problem, &info.options, tape, &values_bar)
+                }
+            };
+            (cotangents, system.bars)
+        };
+        self.scratch = scratch;
+        for (lane, failure) in cotangents.failures.iter().enumerate() {
+            if let Some(failure) = failure.as_ref().filter(|_| self.active[lane]) {
+                report.failures.push((lane, format!("in the reverse pass: {}; {}", failure.message(), failure.advice())));
+            }
+        }
+        report.backward.push(cotangents.stats.clone());
+        let worse = |d: &Drift| report.drift.is_none_or(|r| d.relative > r.relative);
+        if let Some(drift) = cotangents.drift.filter(worse) {
+            report.drift = Some(drift);
+        }
+        for &(argument, b) in parts {
+            let value = part(&cotangents, &bars, argument);
+            self.deliver(program, b, argument, &value);
+        }
+    }
+
+    /// Puts a cotangent where it belongs; one of a shared z0, t0 or ts is summed over the lanes first.
+    fn deliver(&mut self, program: &Program<T>, b: usize, argument: usize, value: &[T]) {
+        let info = &program.buffers[b];
+        let lanes = program.lanes;
+        if info.batched {
+            self.buffers[b].copy_from_slice(value);
+        } else if argument < 3 {
+            for (sum, lane) in self.buffers[b].iter_mut().zip(value.chunks(lanes)) {
+                *sum = lane.iter().fold(*sum, |s, &x| T::narrow(s.widen() + x.widen()));
+            }
+        } else {
+            for (sum, &x) in self.buffers[b].iter_mut().zip(value) {
+                *sum = T::narrow(sum.widen() + x.widen());
+            }
+        }
+    }
+}
+
+fn part<T: Number>(cotangents: &Cotangents<T>, bars: &[Vec<T>], argument: usize) -> Vec<T> {
+    let narrow = |v: &[f64]| v.iter().map(|&x| T::narrow(x)).collect();
+    match argument {
+        0 => cotangents.z0.clone(),
+        1 => narrow(&cotangents.t0),
+        2 => narrow(&cotangents.ts),
+        k => bars[k - 3].clone(),
+    }
+}

@@ -1,0 +1,137 @@
+//! Error of a step → length of the next one.
+
+use super::options::Options;
+
+/// How the step size follows the error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Controller {
+    /// Exponent of the previous error; 0 is the elementary (I) controller.
+    pub beta: f64,
+    /// Factor on the length that the error would allow.
+    pub safety: f64,
+    /// Strongest reduction.
+    pub min_factor: f64,
+    /// Strongest growth.
+    pub max_factor: f64,
+}
+
+impl Controller {
+    /// Proportional-integral controller with the constants of Hairer, Nørsett, Wanner, section IV.2.
+    pub const PI: Self = Self { beta: 0.04, safety: 0.9, min_factor: 0.2, max_factor: 10.0 };
+    /// Elementary controller.
+    pub const I: Self = Self { beta: 0.0, ..Self::PI };
+
+    /// Factor for the length of the next step, after an accepted one, from the logarithms of its scaled error and of
+    /// the one before. (One logarithm and one exponential a step cost half of two powers.)
+    fn accepted(&self, log_error: f64, previous: f64, order: f64) -> f64 {
+        let growth = self.safety * (self.beta * previous - (1.0 / order - 0.75 * self.beta) * log_error).exp();
+        growth.clamp(self.min_factor, self.max_factor)
+    }
+
+    /// Factor for another attempt, after a rejected one; a not finite error gives the strongest reduction.
+    fn rejected(&self, error: f64, order: f64) -> f64 {
+        if error.is_finite() { (self.safety / error.powf(1.0 / order)).max(self.min_factor) } else { self.min_factor }
+    }
+}
+
+/// ln 1e-4: the controller remembers no error below 1e-4.
+const SMALLEST_LOG_ERROR: f64 = -9.210_340_371_976_182;
+
+/// Where a group of lanes that share a step size stands, in fractions of its span, so s runs from 0 to 1 whatever the
+/// direction of time.
+#[derive(Debug, Clone)]
+pub(super) struct Clock {
+    /// Position of the last accepted state.
+    pub(super) s: f64,
+    /// Position of the end of the attempt under way.
+    pub(super) s_next: f64,
+    /// Length to try next.
+    pub(super) ds: f64,
+    /// Steps, rejected ones included.
+    pub(super) attempts: usize,
+    /// Steps of fixed length since s = 0.
+    fixed_steps: usize,
+    /// Logarithm of the last accepted error, not below [`SMALLEST_LOG_ERROR`].
+    previous_log_error: f64,
+    after_rejection: bool,
+    /// The last attempt gave no finite number.
+    pub(super) not_finite: bool,
+}
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self {
+            s: 0.0,
+            s_next: 0.0,
+            ds: 1.0,
+            attempts: 0,
+            fixed_steps: 0,
+            previous_log_error: SMALLEST_LOG_ERROR,
+            after_rejection: false,
+            not_finite: false,
+        }
+    }
+
+    /// Starts another span at its beginning, with first step `ds` there.
+    pub(super) fn restart(&mut self, ds: f64) {
+        self.s = 0.0;
+        self.ds = ds;
+        self.fixed_steps = 0;
+    }
+
+    /// Chooses the end of the next attempt; the last step lands on 1 exactly, and is stretched by up to one per cent
+    /// rather than followed by a tiny one.
+    pub(super) fn propose(&mut self, fixed: bool) {
+        self.s_next = if fixed {
+            let next = (self.fixed_steps + 1) as f64 * self.ds;
+            if next >= 1.0 - 1e-9 * self.ds { 1.0 } else { next }
+        } else if self.s + 1.01 * self.ds >= 1.0 {
+            1.0
+        } else {
+            self.s + self.ds
+        };
+    }
+
+    /// Takes note of the scaled error of the attempt; true: accepted, and s has moved.
+    pub(super) fn judge(&mut self, error: f64, order: f64, options: &Options) -> bool {
+        self.attempts += 1;
+        self.not_finite = !error.is_finite();
+        if options.fixed_step.is_some() {
+            self.fixed_steps += 1;
+            self.s = if self.not_finite { self.s } else { self.s_next };
+            return !self.not_finite;
+        }
+        let length = self.s_next - self.s;
+        if error <= 1.0 {
+            let log_error = error.ln();
+            let mut factor = options.controller.accepted(log_error, self.previous_log_error, order);
+            if self.after_rejection {
+                factor = factor.min(1.0);
+            }
+            self.after_rejection = false;
+            self.previous_log_error = log_error.max(SMALLEST_LOG_ERROR);
+            self.s = self.s_next;
+            self.ds = length * factor;
+            true
+        } else {
+            self.after_rejection = true;
+            self.ds = length * options.controller.rejected(error, order);
+            false
+        }
+    }
+}
+
+/// First step from the scaled norms of z0, f0 and (f1 − f0)/h0 (Hairer, Nørsett, Wanner, section II.4); this is h0.
+pub(super) fn trial_step(d0: f64, d1: f64) -> f64 {
+    if d0 < 1e-5 || d1 < 1e-5 { 1e-6 } else { 0.01 * d0 / d1 }
+}
+
+/// First step, given h0 and the norms; `order` is that of the error estimate plus one.
+pub(super) fn first_step(h0: f64, d1: f64, d2: f64, order: f64) -> f64 {
+    if !d2.is_finite() {
+        return h0 * 1e-3;
+    }
+    let largest = d1.max(d2);
+    let h1 = if largest <= 1e-15 { (h0 * 1e-3).max(1e-6) } else { (0.01 / largest).powf(1.0 / order) };
+    h1.min(100.0 * h0)
+}

@@ -1,0 +1,418 @@
+//! Tape of accepted steps, cotangents of the outputs → cotangents of everything the outputs depend on, exactly.
+//!
+//! What is differentiated is the discrete map with its step positions frozen as fractions of the span:
+//! tₙ = t0 + sₙ (`t_end` − t0). With stages kᵢ = f(tₙ + cᵢh, zₙ + h Σ aᵢⱼ kⱼ) and the last stage at the new point, the
+//! reverse recursion is wᵢ = h Σ_{j>i} aⱼᵢ μⱼ + dense contributions and μᵢ = (∂f/∂z)ᵀ wᵢ, where μ of the last stage is
+//! the cotangent of the new state. The cotangent of the first stage is handed to the last stage of the step before,
+//! which is the same evaluation.
+
+use super::failure::{Failure, FailureKind};
+use super::kernel::{Kernel, Row, combine};
+use super::options::Options;
+use super::real::Real;
+use super::schedule::Schedule;
+use super::system::{AdjointSystem, Cotangents, Problem, Stats};
+use super::tape::Tape;
+
+/// Reverses the accepted steps of a [`super::solve`] with the same problem and options. `values_bar` is `[T][D][L]`.
+/// Exact derivatives of the discrete map (up to rounding). Of several outputs at the furthest time, the first one
+/// moves the end of the integration; the others are read from dense output there. A lane with a cotangent that is not
+/// finite fails and contributes nothing; where the adjoint overflows on the way, the lane fails too, but the
+/// accumulators of the parameters are spoilt by then.
+///
+/// # Panics
+/// If the slices do not have the documented lengths or the tape is of another number of lanes.
+pub fn discrete<R: Real, S: AdjointSystem<R>>(
+    sys: &mut S,
+    problem: &Problem<R>,
+    options: &Options,
+    tape: &Tape<R>,
+    values_bar: &[R],
+) -> Cotangents<R> {
+    let (dim, lanes) = (sys.dim(), sys.lanes());
+    assert_eq!(tape.lanes.len(), lanes, "the tape has L lanes");
+    assert_eq!(values_bar.len(), problem.times * dim * lanes, "values_bar is [T][D][L]");
+    let schedule = Schedule::new(problem, options, dim, lanes);
+    let mut reverse = Reverse::new(problem, options, tape, values_bar, &schedule, dim);
+    let longest = reverse.steps.iter().copied().max().unwrap_or(0);
+    for back in 0..longest {
+        reverse.load(sys, back);
+        reverse.outputs(back);
+        reverse.last_stage(sys);
+        reverse.stages(sys);
+    }
+    reverse.finish(sys);
+    reverse.cotangents
+}
+
+struct Reverse<'a, R> {
+    problem: &'a Problem<'a, R>,
+    tape: &'a Tape<R>,
+    values_bar: &'a [R],
+    schedule: &'a Schedule,
+    kernel: Kernel<R>,
+    columns: Vec<Row<R>>,
+    /// Steps to reverse, `[L]`; 0 for lanes without a result.
+    steps: Vec<usize>,
+    /// Lanes with a result, `[L]`.
+    good: Vec<bool>,
+    /// Outputs not yet reached going backwards, `[L]`.
+    remaining: Vec<usize>,
+    /// Step of the lane under way, `None` where it idles, `[L]`.
+    step: Vec<Option<usize>>,
+    /// Cotangents μ of the stage states, `[S][D][L]`; the last one is that of the new state.
+    mu: Vec<R>,
+    /// Contributions of dense output to the cotangents of the stages, `[S][D][L]`.
+    dense: Vec<R>,
+    /// The same to the state at the start of the step, `[D][L]`.
+    z_bar: Vec<R>,
+    w: Vec<R>,
+    /// Cotangent of the first stage of the step after, `[D][L]`.
+    carry: Vec<R>,
+    /// Cotangent of the very first stage, `[D][L]`.
+    first: Vec<R>,
+    t_bar: Vec<R>,
+    /// Cotangents of the start and of the length of the step under way, `[L]`.
+    t_n_bar: Vec<f64>,
+    h_bar: Vec<f64>,
+    t_end_bar: Vec<f64>,
+    product: Vec<f64>,
+    cotangents: Cotangents<R>,
+}
+
+impl<'a, R: Real> Reverse<'a, R> {
+    fn new(
+        problem: &'a Problem<'a, R>,
+        options: &Options,
+        tape: &'a Tape<R>,
+        values_bar: &'a [R],
+        schedule: &'a Schedule,
+        dim: usize,
+    ) -> Self {
+        let lanes = schedule.lanes;
+        let kernel = Kernel::new(options.method.tableau(), dim, lanes, true);
+        let (n, all) = (kernel.n(), kernel.ks.len());
+        let mut failures = tape.failures.clone();
+        schedule.check_cotangents(values_bar, problem.active, &mut failures);
+        let good: Vec<bool> = (0..lanes).map(|lane| problem.active[lane] && failures[lane].is_none()).collect();
+        let steps = (0..lanes).map(|lane| if good[lane] { tape.steps(lane) } else { 0 }).collect();
+        let cotangents = Cotangents {
+            z0: vec![R::ZERO; n],
+            t0: vec![0.0; lanes],
+            ts: vec![0.0; problem.times * lanes],
+            stats: Stats::new(lanes),
+            drift: None,
+            failures,
+        };
+        let mut reverse = Self {
+            problem,
+            tape,
+            values_bar,
+            schedule,
+            columns: kernel.columns(),
+            kernel,
+            steps,
+            good,
+            remaining: vec![problem.times; lanes],
+            step: vec![None; lanes],
+            mu: vec![R::ZERO; all],
+            dense: vec![R::ZERO; all],
+            z_bar: vec![R::ZERO; n],
+            w: vec![R::ZERO; n],
+            carry: vec![R::ZERO; n],
+            first: vec![R::ZERO; n],
+            t_bar: vec![R::ZERO; lanes],
+            t_n_bar: vec![0.0; lanes],
+            h_bar: vec![0.0; lanes],
+            t_end_bar: vec![0.0; lanes],
+            product: vec![0.0; lanes],
+            cotangents,
+        };
+        reverse.park();
+        reverse
+    }
+
+    /// Gives every lane without a result the start of one that has a result: 0 · ∂f/∂θ must be 0 there.
+    fn park(&mut self) {
+        let Some(host) = (0..self.good.len()).find(|&lane| self.good[lane]) else { return };
+        let lanes = self.kernel.lanes;
+        for lane in 0..lanes {
+            let source = if self.good[lane] { lane } else { host };
+            self.kernel.t[lane] = self.schedule.t0[source];
+            self.kernel.t_next[lane] = self.schedule.t0[source];
+            for row in 0..self.kernel.dim {
+                let value = self.problem.z0[row * lanes + source];
+                self.kernel.z[row * lanes + lane] = value;
+                self.kernel.z_new[row * lanes + lane] = value;
+            }
+        }
+    }
+
+    /// Puts the step of every lane, the `back`th from its end, with its stages into the kernel.
+    fn load<S: AdjointSystem<R>>(&mut self, sys: &mut S, back: usize) {
+        let (n, lanes, last) = (self.kernel.n(), self.kernel.lanes, self.kernel.ks.len() - self.kernel.n());
+        // The last stage is the first one of the step after.
+        self.kernel.ks.copy_within(..n, last);
+        for lane in 0..lanes {
+            let step = self.steps[lane].checked_sub(back + 1);
+            self.step[lane] = step;
+            self.kernel.h[lane] = 0.0;
+            let (from, to) = step.map_or((0, 0), |step| (step, step + 1));
+            if self.steps[lane] == 0 {
+                continue;
+            }
+            let tape = &self.tape.lanes[lane];
+            let (s, s_next) = (tape.s[from], tape.s[to]);
+            self.kernel.t[lane] = self.schedule.at(lane, s);
+            self.kernel.t_next[lane] = self.schedule.at(lane, s_next);
+            self.kernel.h[lane] = (s_next - s) * self.schedule.span[lane];
+            let dim = self.kernel.dim;
+            for d in 0..dim {
+                self.kernel.z[d * lanes + lane] = tape.z[from * dim + d];
+                self.kernel.z_new[d * lanes + lane] = tape.z[to * dim + d];
+            }
+        }
+        self.kernel.widen_steps();
+        if back == 0 {
+            sys.rhs(&self.kernel.t_next, &self.kernel.z_new, &mut self.kernel.ks[last..]);
+            self.count_rhs(1);
+        }
+        if self.tape.stages_kept {
+            self.load_stages();
+        } else {
+            self.kernel.first_stage(|t, z, dz| sys.rhs(t, z, dz));
+            self.kernel.stages(false, |t, z, dz| sys.rhs(t, z, dz));
+            self.count_rhs(self.kernel.tableau.stages() - 1);
+        }
+    }
+
+    fn load_stages(&mut self) {
+        let (n, lanes, dim) = (self.kernel.n(), self.kernel.lanes, self.kernel.dim);
+        let kept = self.kernel.tableau.stages() - 1;
+        for lane in 0..lanes {
+            let Some(step) = self.step[lane] else { continue };
+            let k = &self.tape.lanes[lane].k[step * kept * dim..][..kept * dim];
+            for (row, value) in k.iter().enumerate() {
+                self.kernel.ks[row * lanes + lane] = *value;
+            }
+        }
+        debug_assert_eq!(kept * n, self.kernel.ks.len() - n);
+        for i in 1..kept {
+            self.kernel.prepare_stage(i);
+        }
+    }
+
+    fn count_rhs(&mut self, calls: usize) {
+        self.cotangents.stats.rhs_calls += calls;
+        self.cotangents.stats.rhs_evaluations += calls * self.step.iter().flatten().count();
+    }
+
+    /// Spreads the cotangents of the outputs within the step over its stages, its state, and its times.
+    fn outputs(&mut self, back: usize) {
+        self.dense.fill(R::ZERO);
+        self.z_bar.fill(R::ZERO);
+        self.t_n_bar.fill(0.0);
+        self.h_bar.fill(0.0);
+        let lanes = self.kernel.lanes;
+        for lane in 0..lanes {
+            let Some(step) = self.step[lane] else { continue };
+            let schedule = self.schedule;
+            let start = self.tape.lanes[lane].s[step];
+            if back == 0 && self.problem.times > 0 {
+                self.end_output(lane);
+            }
+            while let Some(k) = self.remaining[lane].checked_sub(1) {
+                let j = schedule.order(lane)[k];
+                let t = self.problem.ts[j * lanes + lane];
+                if step > 0 && schedule.fraction(lane, t) <= start {
+                    break;
+                }
+                self.remaining[lane] = k;
+                if j != schedule.owner[lane] {
+                    self.dense_output(lane, j, t);
+                }
+            }
+        }
+    }
+
+    /// The output that is the end of the integration.
+    fn end_output(&mut self, lane: usize) {
+        let (n, lanes) = (self.kernel.n(), self.kernel.lanes);
+        let last = self.mu.len() - n;
+        let j = self.schedule.owner[lane];
+        for i in (lane..n).step_by(lanes) {
+            self.mu[last + i] = self.values_bar[j * n + i];
+        }
+    }
+
+    fn dense_output(&mut self, lane: usize, j: usize, t: f64) {
+        let (n, lanes, tableau) = (self.kernel.n(), self.kernel.lanes, self.kernel.tableau);
+        let h = self.kernel.h[lane];
+        let theta = (t - self.kernel.t[lane]) / h;
+        let bar = &self.values_bar[j * n..][..n];
+        let mut slope = 0.0;
+        for stage in 0..tableau.stages() {
+            let weight = R::from_f64(h * tableau.dense_weight(stage, theta));
+            let mut product = 0.0;
+            for i in (lane..n).step_by(lanes) {
+                self.dense[stage * n + i] += weight * bar[i];
+                product += (bar[i] * self.kernel.ks[stage * n + i]).to_f64();
+            }
+            slope += tableau.dense_slope(stage, theta) * product;
+        }
+        for i in (lane..n).step_by(lanes) {
+            self.z_bar[i] += bar[i];
+        }
+        // θ = (t − tₙ)/h.
+        self.cotangents.ts[j * lanes + lane] += slope;
+        self.t_n_bar[lane] -= slope;
+        self.h_bar[lane] -= theta * slope;
+    }
+
+    /// The stage at the new point: dense output, and what the step after hands over.
+    fn last_stage<S: AdjointSystem<R>>(&mut self, sys: &mut S) {
+        let n = self.kernel.n();
+        let last = self.mu.len() - n;
+        self.w.copy_from_slice(&self.dense[last..]);
+        self.length_product(last);
+        for (w, carry) in self.w.iter_mut().zip(&self.carry) {
+            *w += *carry;
+        }
+        if self.w.iter().all(|w| *w == R::ZERO) {
+            return;
+        }
+        let (t, z, bar) = (&self.kernel.t_next, &self.kernel.z_new, &mut self.carry);
+        sys.vjp(t, z, &self.w, bar, &mut self.t_bar, true);
+        self.cotangents.stats.vjp_calls += 1;
+        for (mu, bar) in self.mu[last..].iter_mut().zip(&self.carry) {
+            *mu += *bar;
+        }
+        self.stage_time(1.0);
+    }
+
+    /// Stages S − 1 to 1, then the state at the start of the step.
+    fn stages<S: AdjointSystem<R>>(&mut self, sys: &mut S) {
+        let n = self.kernel.n();
+        let last = self.mu.len() - n;
+        for i in (0..self.kernel.tableau.stages() - 1).rev() {
+            let dense = &self.dense[i * n..(i + 1) * n];
+            combine(&mut self.w, dense, self.kernel.h_wide(), &self.mu, &self.columns[i]);
+            self.length_product(i * n);
+            if i == 0 {
+                break;
+            }
+            let (t, z) = self.kernel.stage_state(i);
+            sys.vjp(t, z, &self.w, &mut self.mu[i * n..(i + 1) * n], &mut self.t_bar, true);
+            self.cotangents.stats.vjp_calls += 1;
+            for (z_bar, mu) in self.z_bar.iter_mut().zip(&self.mu[i * n..]) {
+                *z_bar += *mu;
+            }
+            self.stage_time(self.kernel.tableau.c[i]);
+        }
+        for (lambda, z_bar) in self.mu[last..].iter_mut().zip(&self.z_bar) {
+            *lambda += *z_bar;
+        }
+        self.hand_over();
+    }
+
+    /// The first stage goes to the step before; the times to t0 and the end of the span.
+    fn hand_over(&mut self) {
+        self.carry.copy_from_slice(&self.w);
+        let lanes = self.kernel.lanes;
+        for lane in 0..lanes {
+            let Some(step) = self.step[lane] else { continue };
+            self.cotangents.stats.accepted[lane] += 1;
+            if step == 0 {
+                for i in (lane..self.w.len()).step_by(lanes) {
+                    self.first[i] = self.w[i];
+                    self.carry[i] = R::ZERO;
+                }
+            }
+            let s = &self.tape.lanes[lane].s;
+            let (s, ds) = (s[step], s[step + 1] - s[step]);
+            let (t_n, h) = (self.t_n_bar[lane], self.h_bar[lane]);
+            self.cotangents.t0[lane] += t_n * (1.0 - s) - h * ds;
+            self.t_end_bar[lane] += t_n * s + h * ds;
+        }
+    }
+
+    /// Every use of a stage k is multiplied by h: `h_bar` gains w·k / h.
+    fn length_product(&mut self, offset: usize) {
+        let lanes = self.kernel.lanes.max(1);
+        let k = &self.kernel.ks[offset..offset + self.w.len()];
+        self.product.fill(0.0);
+        for (w, k) in self.w.chunks_exact(lanes).zip(k.chunks_exact(lanes)) {
+            for ((product, w), k) in self.product.iter_mut().zip(w).zip(k) {
+                *product += (*w * *k).to_f64();
+            }
+        }
+        for (lane, product) in self.product.iter().enumerate() {
+            if self.step[lane].is_some() {
+                self.h_bar[lane] += product / self.kernel.h[lane];
+            }
+        }
+    }
+
+    fn stage_time(&mut self, c: f64) {
+        for lane in 0..self.t_bar.len() {
+            let t_bar = self.t_bar[lane].to_f64();
+            self.t_n_bar[lane] += t_bar;
+            self.h_bar[lane] += c * t_bar;
+        }
+    }
+
+    /// The first stage of all, lanes without a step, and the sums.
+    fn finish<S: AdjointSystem<R>>(&mut self, sys: &mut S) {
+        let (n, lanes) = (self.kernel.n(), self.kernel.lanes);
+        let last = self.mu.len() - n;
+        self.park();
+        self.z_bar.fill(R::ZERO);
+        self.t_bar.fill(R::ZERO);
+        if self.first.iter().any(|w| *w != R::ZERO) {
+            sys.vjp(&self.kernel.t, &self.kernel.z, &self.first, &mut self.z_bar, &mut self.t_bar, true);
+            self.cotangents.stats.vjp_calls += 1;
+        }
+        for i in 0..n {
+            self.cotangents.z0[i] = self.mu[last + i] + self.z_bar[i];
+        }
+        let empty = |lane: usize| self.good[lane] && self.steps[lane] == 0;
+        if (0..lanes).any(empty) {
+            self.kernel.first_stage(|t, z, dz| sys.rhs(t, z, dz));
+            self.cotangents.stats.rhs_calls += 1;
+        }
+        for lane in 0..lanes {
+            self.finish_lane(lane);
+        }
+    }
+
+    fn finish_lane(&mut self, lane: usize) {
+        let (n, lanes, times) = (self.kernel.n(), self.kernel.lanes, self.problem.times);
+        if !self.good[lane] {
+            (lane..n).step_by(lanes).for_each(|i| self.cotangents.z0[i] = R::ZERO);
+            return;
+        }
+        self.cotangents.t0[lane] += self.t_bar[lane].to_f64();
+        if self.steps[lane] > 0 {
+            self.cotangents.ts[self.schedule.owner[lane] * lanes + lane] += self.t_end_bar[lane];
+        } else {
+            // All outputs are z0; to first order, z(t) = z0 + (t − t0) f(t0, z0).
+            for j in 0..times {
+                for i in (lane..n).step_by(lanes) {
+                    let bar = self.values_bar[j * n + i];
+                    self.cotangents.z0[i] += bar;
+                    self.cotangents.ts[j * lanes + lane] += (bar * self.kernel.ks[i]).to_f64();
+                }
+                self.cotangents.t0[lane] -= self.cotangents.ts[j * lanes + lane];
+            }
+        }
+        let worst = (0..self.kernel.dim).find(|d| !self.cotangents.z0[d * lanes + lane].is_finite());
+        if let Some(component) = worst {
+            let t = self.schedule.t0[lane];
+            self.cotangents.failures[lane] =
+                Some(Failure { kind: FailureKind::NotFinite, t, component: Some(component) });
+            (lane..n).step_by(lanes).for_each(|i| self.cotangents.z0[i] = R::ZERO);
+            (0..times).for_each(|j| self.cotangents.ts[j * lanes + lane] = 0.0);
+            self.cotangents.t0[lane] = 0.0;
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Why a lane has no result, and what to try next.
+
+/// What went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The limit of steps was reached.
+    MaxSteps,
+    /// The error could not be kept within the tolerance even with the shortest step.
+    StepUnderflow,
+    /// The state or the right-hand side is infinite or NaN.
+    NotFinite,
+    /// Output times on both sides of t0.
+    TimesOnBothSides,
+    /// A time is infinite or NaN.
+    TimeNotFinite,
+    /// The method has no error estimate and no fixed step was given.
+    NeedsFixedStep,
+    /// One step size for the batch, but the samples have different times.
+    BatchTimesDiffer,
+    /// A tolerance or a step length is negative, zero or NaN.
+    BadOptions,
+}
+
+/// A failed lane.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// What went wrong.
+    pub kind: FailureKind,
+    /// Time of the last state that was good.
+    pub t: f64,
+    /// The component that was worst there, where one can be named.
+    pub component: Option<usize>,
+}
+
+impl Failure {
+    /// What happened, as one sentence without a final stop.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let t = self.t;
+        let text = match self.kind {
+            FailureKind::MaxSteps => format!("the limit of steps was reached at t = {t}"),
+            FailureKind::StepUnderflow => format!("the step became too short at t = {t}"),
+            FailureKind::NotFinite => format!("the state or its derivative is not finite after t = {t}"),
+            FailureKind::TimesOnBothSides => format!("there are output times before and after t0 = {t}"),
+            FailureKind::TimeNotFinite => "a time is infinite or NaN".to_owned(),
+            FailureKind::NeedsFixedStep => "this method has no error estimate and needs a fixed step".to_owned(),
+            FailureKind::BatchTimesDiffer => "samples with different times cannot share one step size".to_owned(),
+            FailureKind::BadOptions => "a tolerance or a step length is not a positive number".to_owned(),
+        };
+        match self.component {
+            Some(component) => format!("{text} (component {component})"),
+            None => text,
+        }
+    }
+
+    /// What to try next.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        match self.kind {
+            FailureKind::MaxSteps => {
+                "raise max_steps or loosen the tolerances; if the model is stiff, rescale it or bound its rates"
+            }
+            FailureKind::StepUnderflow => {
+                "the solution may blow up or jump here: end earlier, loosen the tolerances, or smooth the model"
+            }
+            FailureKind::NotFinite => {
+                "look for a division by zero, a logarithm or root of a negative number, or growth without a bound"
+            }
+            FailureKind::TimesOnBothSides => "solve once forwards and once backwards from t0",
+            FailureKind::TimeNotFinite => "remove the sample or repair its times",
+            FailureKind::NeedsFixedStep => "give a fixed step, or choose an adaptive method such as tsit5",
+            FailureKind::BatchTimesDiffer => "use one step size per sample, or give all samples the same times",
+            FailureKind::BadOptions => "give positive tolerances and step lengths",
+        }
+    }
+}

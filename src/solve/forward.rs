@@ -1,0 +1,167 @@
+//! Problem → states at the output times (and the tape of accepted steps).
+
+use super::kernel::Kernel;
+use super::options::Options;
+use super::real::Real;
+use super::schedule::Schedule;
+use super::stepper::Stepper;
+use super::system::{Problem, Solution, System};
+use super::tape::Tape;
+
+/// Integrates every active lane from its t0 to its furthest output time, and reads the others from dense output.
+/// An output at t0 is z0 exactly; the last step lands on the furthest time exactly. With a tape, the accepted steps
+/// are kept for [`super::discrete`].
+///
+/// # Panics
+/// If the slices of the problem do not have the documented lengths.
+pub fn solve<R: Real, S: System<R>>(
+    sys: &mut S,
+    problem: &Problem<R>,
+    options: &Options,
+    mut tape: Option<&mut Tape<R>>,
+) -> Solution<R> {
+    let (dim, lanes) = (sys.dim(), sys.lanes());
+    let mut schedule = Schedule::new(problem, options, dim, lanes);
+    let failures = std::mem::take(&mut schedule.failures);
+    let on_way = |lane: usize| problem.active[lane] && failures[lane].is_none();
+    let running = (0..lanes).map(|lane| on_way(lane) && schedule.span[lane] != 0.0).collect();
+    let mut outputs = Outputs::new(problem, &schedule, dim);
+    for lane in (0..lanes).filter(|&lane| on_way(lane)) {
+        outputs.at_start(lane);
+    }
+    if let Some(tape) = &mut tape {
+        tape.reset(problem.z0, lanes, options.keep_stages);
+    }
+    let mut kernel = Kernel::new(options.method.tableau(), dim, lanes, false);
+    kernel.z.copy_from_slice(problem.z0);
+    kernel.t.copy_from_slice(problem.t0);
+    kernel.t_next.copy_from_slice(problem.t0);
+    let mut stepper = Stepper::new(options, running, failures);
+    if stepper.any_running() {
+        kernel.first_stage(|t, z, dz| sys.rhs(t, z, dz));
+        stepper.count_rhs(1);
+        stepper.check_finite(&kernel);
+        stepper.first_steps(&mut kernel, &schedule.span, |t, z, dz| sys.rhs(t, z, dz));
+    }
+    while stepper.any_running() {
+        stepper.propose();
+        set_times(&mut kernel, &stepper, &schedule);
+        stepper.limits(&kernel);
+        if !stepper.any_running() {
+            break;
+        }
+        kernel.widen_steps();
+        kernel.stages(true, |t, z, dz| sys.rhs(t, z, dz));
+        stepper.count_rhs(kernel.tableau.stages() - 1);
+        stepper.judge(&mut kernel);
+        for lane in (0..lanes).filter(|&lane| stepper.accepted[lane]) {
+            let s = stepper.clock(lane).s;
+            outputs.in_step(lane, s, &kernel);
+            if let Some(tape) = &mut tape {
+                tape.push(lane, s, &kernel.z_new, &kernel.ks);
+            }
+            stepper.running[lane] = s < 1.0;
+        }
+        kernel.advance(&stepper.accepted);
+    }
+    outputs.mark_missing(problem.active);
+    if let Some(tape) = tape {
+        tape.failures.clone_from(&stepper.failures);
+    }
+    Solution { values: outputs.values, failures: stepper.failures, stats: stepper.stats }
+}
+
+fn set_times<R: Real>(kernel: &mut Kernel<R>, stepper: &Stepper, schedule: &Schedule) {
+    for lane in 0..schedule.lanes {
+        if stepper.running[lane] {
+            let clock = stepper.clock(lane);
+            kernel.t[lane] = schedule.at(lane, clock.s);
+            kernel.t_next[lane] = schedule.at(lane, clock.s_next);
+            kernel.h[lane] = (clock.s_next - clock.s) * schedule.span[lane];
+        } else {
+            kernel.h[lane] = 0.0;
+            kernel.t_next[lane] = kernel.t[lane];
+        }
+    }
+}
+
+/// The states at the output times, filled in as the steps pass over them.
+struct Outputs<'a, R> {
+    problem: &'a Problem<'a, R>,
+    schedule: &'a Schedule,
+    dim: usize,
+    values: Vec<R>,
+    /// Number of outputs already written, `[L]`.
+    written: Vec<usize>,
+}
+
+impl<'a, R: Real> Outputs<'a, R> {
+    fn new(problem: &'a Problem<'a, R>, schedule: &'a Schedule, dim: usize) -> Self {
+        let values = vec![R::ZERO; schedule.times * dim * schedule.lanes];
+        Self { problem, schedule, dim, values, written: vec![0; schedule.lanes] }
+    }
+
+    fn time(&self, lane: usize, j: usize) -> f64 {
+        self.problem.ts[j * self.schedule.lanes + lane]
+    }
+
+    fn write(&mut self, lane: usize, j: usize, value: impl Fn(usize) -> R) {
+        let lanes = self.schedule.lanes;
+        for d in 0..self.dim {
+            let i = d * lanes + lane;
+            self.values[j * self.dim * lanes + i] = value(i);
+        }
+    }
+
+    /// Outputs at t0.
+    fn at_start(&mut self, lane: usize) {
+        let (schedule, z0) = (self.schedule, self.problem.z0);
+        for &j in schedule.order(lane) {
+            if (self.time(lane, j) - schedule.t0[lane]).abs() > 0.0 {
+                break;
+            }
+            self.write(lane, j, |i| z0[i]);
+            self.written[lane] += 1;
+        }
+    }
+
+    /// Outputs within the accepted step, which ends at the fraction `s`.
+    fn in_step(&mut self, lane: usize, s: f64, kernel: &Kernel<R>) {
+        let schedule = self.schedule;
+        for &j in &schedule.order(lane)[self.written[lane]..] {
+            let t = self.time(lane, j);
+            let fraction = schedule.fraction(lane, t);
+            if fraction > s {
+                break;
+            }
+            if t.total_cmp(&schedule.t_end[lane]).is_eq() {
+                self.write(lane, j, |i| kernel.z_new[i]);
+            } else {
+                let theta = (t - kernel.t[lane]) / kernel.h[lane];
+                self.interpolate(lane, j, theta, kernel);
+            }
+            self.written[lane] += 1;
+        }
+    }
+
+    fn interpolate(&mut self, lane: usize, j: usize, theta: f64, kernel: &Kernel<R>) {
+        let (n, h) = (kernel.n(), R::from_f64(kernel.h[lane]));
+        let stages = kernel.tableau.stages();
+        self.write(lane, j, |i| {
+            let mut sum = R::ZERO;
+            for stage in 0..stages {
+                sum += R::from_f64(kernel.tableau.dense_weight(stage, theta)) * kernel.ks[stage * n + i];
+            }
+            kernel.z[i] + h * sum
+        });
+    }
+
+    /// NaN at the outputs that were not reached.
+    fn mark_missing(&mut self, active: &[bool]) {
+        for lane in (0..self.schedule.lanes).filter(|&lane| active[lane]) {
+            for &j in &self.schedule.order(lane)[self.written[lane]..] {
+                self.write(lane, j, |_| R::NAN);
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! State, step lengths → stages, new state, error (for a whole tile at once).
+
+use super::real::Real;
+use super::tableau::Tableau;
+
+/// Nonzero coefficients of a linear combination of stages, with the stage each belongs to.
+pub(super) type Row<R> = Vec<(usize, R)>;
+
+fn row<R: Real>(coefficients: impl Iterator<Item = f64>) -> Row<R> {
+    coefficients.enumerate().filter(|(_, a)| *a != 0.0).map(|(j, a)| (j, R::from_f64(a))).collect()
+}
+
+/// Buffers for one step of a tile. All tensors are `[component][lane]`.
+#[derive(Debug)]
+pub(super) struct Kernel<R> {
+    pub(super) tableau: &'static Tableau,
+    pub(super) dim: usize,
+    pub(super) lanes: usize,
+    rows: Vec<Row<R>>,
+    error_row: Row<R>,
+    keep_states: bool,
+    /// States at the start of the step.
+    pub(super) z: Vec<R>,
+    /// States at its end.
+    pub(super) z_new: Vec<R>,
+    /// Stages, `[S][D][L]`.
+    pub(super) ks: Vec<R>,
+    /// States at the stages `[S − 1][D][L]` (only the last one computed, unless they are to be kept).
+    states: Vec<R>,
+    /// Times at the start of the step, `[L]`.
+    pub(super) t: Vec<f64>,
+    /// Times at its end, `[L]`.
+    pub(super) t_next: Vec<f64>,
+    /// Signed lengths of the step, `[L]`.
+    pub(super) h: Vec<f64>,
+    h_wide: Vec<R>,
+    t_stage: Vec<f64>,
+    error: Vec<R>,
+    zero: Vec<R>,
+}
+
+impl<R: Real> Kernel<R> {
+    pub(super) fn new(tableau: &'static Tableau, dim: usize, lanes: usize, keep_states: bool) -> Self {
+        let n = dim * lanes;
+        let stages = tableau.stages();
+        let first = std::iter::once(Row::new());
+        Self {
+            tableau,
+            dim,
+            lanes,
+            rows: first.chain(tableau.a.iter().map(|a| row(a.iter().copied()))).collect(),
+            error_row: row(tableau.error.iter().copied()),
+            keep_states,
+            z: vec![R::ZERO; n],
+            z_new: vec![R::ZERO; n],
+            ks: vec![R::ZERO; stages * n],
+            states: vec![R::ZERO; n * if keep_states { stages - 1 } else { 1 }],
+            t: vec![0.0; lanes],
+            t_next: vec![0.0; lanes],
+            h: vec![0.0; lanes],
+            h_wide: vec![R::ZERO; n],
+            t_stage: vec![0.0; lanes],
+            error: vec![R::ZERO; n],
+            zero: vec![R::ZERO; n],
+        }
+    }
+
+    /// Number of elements of one state tensor.
+    pub(super) fn n(&self) -> usize {
+        self.dim * self.lanes
+    }
+
+    /// Columns of the tableau: for every stage, the later stages that use it (the last row being b).
+    pub(super) fn columns(&self) -> Vec<Row<R>> {
+        let entry = |i: usize, j: usize| self.rows[j].iter().find(|(k, _)| *k == i).map(|(_, a)| (j, *a));
+        let stages = self.tableau.stages();
+        (0..stages).map(|i| (i + 1..stages).filter_map(|j| entry(i, j)).collect()).collect()
+    }
+
+    /// The lane's step lengths, repeated for every component: the combinations below are then one flat loop each.
+    pub(super) fn widen_steps(&mut self) {
+        for chunk in self.h_wide.chunks_exact_mut(self.lanes.max(1)) {
+            for (wide, h) in chunk.iter_mut().zip(&self.h) {
+                *wide = R::from_f64(*h);
+            }
+        }
+    }
+
+    /// Signed step lengths, `[D][L]`.
+    pub(super) fn h_wide(&self) -> &[R] {
+        &self.h_wide
+    }
+
+    /// Evaluates the first stage, at the current state.
+    pub(super) fn first_stage(&mut self, mut rhs: impl FnMut(&[f64], &[R], &mut [R])) {
+        let n = self.n();
+        rhs(&self.t, &self.z, &mut self.ks[..n]);
+    }
+
+    /// Computes the state at stage `i` and its time from the earlier stages.
+    pub(super) fn prepare_stage(&mut self, i: usize) {
+        let n = self.n();
+        let last = i + 1 == self.tableau.stages();
+        let slot = if self.keep_states { i * n } else { 0 };
+        let target = if last { &mut self.z_new[..] } else { &mut self.states[slot..slot + n] };
+        combine(target, &self.z, &self.h_wide, &self.ks[..i * n], &self.rows[i]);
+        if last {
+            self.t_stage.copy_from_slice(&self.t_next);
+        } else {
+            let c = self.tableau.c[i];
+            for ((stage, t), h) in self.t_stage.iter_mut().zip(&self.t).zip(&self.h) {
+                *stage = t + c * h;
+            }
+        }
+    }
+
+    /// Stages 2 to S (or S − 1 without `last`), given the first one and `h` (widened).
+    pub(super) fn stages(&mut self, last: bool, mut rhs: impl FnMut(&[f64], &[R], &mut [R])) {
+        let n = self.n();
+        let stages = self.tableau.stages();
+        for i in 1..if last { stages } else { stages - 1 } {
+            self.prepare_stage(i);
+            let slot = if self.keep_states { i * n } else { 0 };
+            let state = if i + 1 == stages { &self.z_new[..] } else { &self.states[slot..slot + n] };
+            rhs(&self.t_stage, state, &mut self.ks[i * n..(i + 1) * n]);
+        }
+    }
+
+    /// Kept states of stage `i` > 0 (not the last one) and the nodes' times for it.
+    pub(super) fn stage_state(&mut self, i: usize) -> (&[f64], &mut [R]) {
+        let n = self.n();
+        let c = self.tableau.c[i];
+        for ((stage, t), h) in self.t_stage.iter_mut().zip(&self.t).zip(&self.h) {
+            *stage = t + c * h;
+        }
+        (&self.t_stage, &mut self.states[i * n..(i + 1) * n])
+    }
+
+    /// Kept state of stage `i` (not the last one).
+    pub(super) fn state(&self, i: usize) -> &[R] {
+        let n = self.n();
+        if i == 0 { &self.z } else { &self.states[i * n..(i + 1) * n] }
+    }
+
+    /// Adds up, for every lane, the squares of the scaled error over the components: NaN where the new state or the
+    /// right-hand side there is not finite. Scale: atol + rtol max(|z|, |`z_new`|).
+    pub(super) fn squared_errors(&mut self, atol: f64, rtol: f64, sums: &mut [f64]) {
+        let n = self.n();
+        sums.fill(0.0);
+        if self.error_row.is_empty() {
+            self.error.fill(R::ZERO);
+        } else {
+            combine(&mut self.error, &self.zero, &self.h_wide, &self.ks, &self.error_row);
+        }
+        // Without an absolute tolerance, a component that is zero and stays zero has no error, not 0/0.
+        let (atol, rtol) = (R::from_f64(atol.max(1e-30)), R::from_f64(rtol));
+        let k_new = &self.ks[self.ks.len() - n..];
+        let (lanes, size) = (self.lanes, self.dim * self.lanes);
+        let mut start = 0;
+        while start < size {
+            let rows = start..start + lanes;
+            let row = self.z[rows.clone()].iter().zip(&self.z_new[rows.clone()]);
+            let row = row.zip(&self.error[rows.clone()]).zip(&k_new[rows]);
+            for (sum, (((z, z_new), error), k)) in sums.iter_mut().zip(row) {
+                let (before, after) = (z.abs(), z_new.abs());
+                let ratio = *error / (atol + rtol * if before > after { before } else { after });
+                // 0 · x is NaN exactly where x is not finite.
+                *sum += (ratio * ratio + R::ZERO * *z_new + R::ZERO * *k).to_f64();
+            }
+            start += lanes;
+        }
+    }
+
+    /// The component of a lane with the worst error in the last attempt.
+    pub(super) fn worst_component(&self, lane: usize) -> Option<usize> {
+        let n = self.n();
+        let badness = |d: usize| {
+            let i = d * self.lanes + lane;
+            let finite = self.z_new[i].is_finite() && self.ks[self.ks.len() - n + i].is_finite();
+            let size = self.error[i].abs().to_f64();
+            if finite && size.is_finite() { size } else { f64::INFINITY }
+        };
+        (0..self.dim).max_by(|&a, &b| badness(a).total_cmp(&badness(b)).then(b.cmp(&a)))
+    }
+
+    /// The first component of a lane whose state or first stage is not finite.
+    pub(super) fn not_finite(&self, lane: usize) -> Option<usize> {
+        (0..self.dim).find(|d| {
+            let i = d * self.lanes + lane;
+            !self.z[i].is_finite() || !self.ks[i].is_finite()
+        })
+    }
+
+    /// Moves the accepted lanes to the end of the step.
+    pub(super) fn advance(&mut self, accepted: &[bool]) {
+        let n = self.n();
+        let last = self.ks.len() - n;
+        if accepted.iter().all(|a| *a) {
+            std::mem::swap(&mut self.z, &mut self.z_new);
+            self.ks.copy_within(last.., 0);
+            return;
+        }
+        let (head, tail) = self.ks.split_at_mut(last);
+        for start in (0..n).step_by(self.lanes.max(1)) {
+            for (lane, accept) in accepted.iter().enumerate() {
+                if *accept {
+                    self.z[start + lane] = self.z_new[start + lane];
+                    head[start + lane] = tail[start + lane];
+                }
+            }
+        }
+    }
+}
+
+/// out = base + h Σ a k over the row's stages.
+pub(super) fn combine<R: Real>(out: &mut [R], base: &[R], h: &[R], ks: &[R], row: &Row<R>) {
+    match row.len() {
+        1 => terms::<R, 1>(out, base, h, ks, row),
+        2 => terms::<R, 2>(out, base, h, ks, row),
+        3 => terms::<R, 3>(out, base, h, ks, row),
+        4 => terms::<R, 4>(out, base, h, ks, row),
+        5 => terms::<R, 5>(out, base, h, ks, row),
+        6 => terms::<R, 6>(out, base, h, ks, row),
+        7 => terms::<R, 7>(out, base, h, ks, row),
+        _ => {
+            out.copy_from_slice(base);
+            for (j, a) in row {
+                let k = &ks[j * out.len()..];
+                for ((out, h), k) in out.iter_mut().zip(h).zip(k) {
+                    *out += *h * (*a * *k);
+                }
+            }
+        }
+    }
+}
+
+/// A fixed number of terms, so that the sum stays in registers.
+fn terms<R: Real, const N: usize>(out: &mut [R], base: &[R], h: &[R], ks: &[R], row: &Row<R>) {
+    let n = out.len();
+    let (base, h) = (&base[..n], &h[..n]);
+    let k: [&[R]; N] = std::array::from_fn(|j| &ks[row[j].0 * n..][..n]);
+    let a: [R; N] = std::array::from_fn(|j| row[j].1);
+    for i in 0..n {
+        let mut sum = a[0] * k[0][i];
+        for j in 1..N {
+            sum += a[j] * k[j][i];
+        }
+        out[i] = base[i] + h[i] * sum;
+    }
+}

@@ -1,0 +1,43 @@
+//! System of ordinary differential equations, initial states, times → solution at the times, and its cotangents.
+//!
+//! Explicit Runge–Kutta methods for a *tile* of `L` independent samples ("lanes"). Every state tensor is
+//! `[component][lane]` with the lanes innermost, so that the same instruction works on neighbouring samples; time is
+//! always `f64`. Each sample has its own step size, its own times and its own failure; its result has the same bits
+//! whatever its neighbours do.
+//!
+//! - [`solve`] integrates forward (and writes a [`Tape`] when asked).
+//! - [`discrete`] reverses the accepted steps exactly.
+//! - [`backsolve`] integrates the adjoint equation backwards (Chen et al. 2018) and measures its drift.
+//!
+//! The module knows no model and no compiler: it works on anything that implements [`System`].
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::many_single_char_names,
+    reason = "counts stay far below 2^52; t, z, h, w are the field's names"
+)]
+
+mod backsolve;
+mod control;
+mod discrete;
+mod failure;
+mod forward;
+mod kernel;
+mod methods;
+mod options;
+mod real;
+mod schedule;
+mod stepper;
+mod system;
+mod tableau;
+mod tape;
+
+pub use backsolve::backsolve;
+pub use control::Controller;
+pub use discrete::discrete;
+pub use failure::{Failure, FailureKind};
+pub use forward::solve;
+pub use options::{Options, Stepping};
+pub use real::Real;
+pub use system::{AdjointSystem, Cotangents, Drift, Problem, Solution, Stats, System};
+pub use tableau::{Method, Tableau};
+pub use tape::Tape;

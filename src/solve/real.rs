@@ -1,0 +1,60 @@
+//! f32, f64 → one interface.
+
+use std::fmt::Debug;
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
+
+/// The floating point type of a state.
+pub trait Real:
+    Copy
+    + Default
+    + Debug
+    + Send
+    + Sync
+    + 'static
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+{
+    /// Zero.
+    const ZERO: Self;
+    /// Not a number, the value of an output that could not be computed.
+    const NAN: Self;
+    /// Nearest value of this type.
+    fn from_f64(value: f64) -> Self;
+    /// The same value in double precision.
+    fn to_f64(self) -> f64;
+    /// Absolute value.
+    #[must_use]
+    fn abs(self) -> Self;
+    /// Neither infinite nor NaN.
+    fn is_finite(self) -> bool;
+}
+
+macro_rules! real {
+    ($type:ty) => {
+        impl Real for $type {
+            const ZERO: Self = 0.0;
+            const NAN: Self = <$type>::NAN;
+            #[allow(clippy::cast_possible_truncation, reason = "rounding to the nearest value is the purpose")]
+            fn from_f64(value: f64) -> Self {
+                value as Self
+            }
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+            fn abs(self) -> Self {
+                self.abs()
+            }
+            fn is_finite(self) -> bool {
+                self.is_finite()
+            }
+        }
+    };
+}
+
+real!(f32);
+real!(f64);

@@ -1,0 +1,200 @@
+//! Errors of an attempt → accepted lanes, next lengths, failures; shared by all directions of integration.
+
+use super::control::{Clock, first_step, trial_step};
+use super::failure::{Failure, FailureKind};
+use super::kernel::Kernel;
+use super::options::{Options, Stepping};
+use super::real::Real;
+use super::system::Stats;
+
+/// Step control of a tile. Lanes of one *group* share a clock: every lane is its own group, or all are one.
+#[derive(Debug)]
+pub(super) struct Stepper<'o> {
+    options: &'o Options,
+    /// Order of the error estimate plus one: the power of the step length that the error follows.
+    order: f64,
+    group: Vec<usize>,
+    clocks: Vec<Clock>,
+    group_running: Vec<bool>,
+    /// Lanes on their way, `[L]`.
+    pub(super) running: Vec<bool>,
+    /// Lanes whose last attempt was accepted, `[L]`.
+    pub(super) accepted: Vec<bool>,
+    sums: Vec<f64>,
+    pub(super) stats: Stats,
+    pub(super) failures: Vec<Option<Failure>>,
+}
+
+impl<'o> Stepper<'o> {
+    pub(super) fn new(options: &'o Options, running: Vec<bool>, failures: Vec<Option<Failure>>) -> Self {
+        let lanes = running.len();
+        let (group, groups) = match options.stepping {
+            Stepping::PerSample => ((0..lanes).collect(), lanes),
+            Stepping::Batch => (vec![0; lanes], 1),
+        };
+        Self {
+            options,
+            order: options.method.tableau().embedded_order.unwrap_or(0) as f64 + 1.0,
+            group,
+            clocks: vec![Clock::new(); groups],
+            group_running: vec![false; groups],
+            running,
+            accepted: vec![false; lanes],
+            sums: vec![0.0; lanes],
+            stats: Stats::new(lanes),
+            failures,
+        }
+    }
+
+    pub(super) fn clock(&self, lane: usize) -> &Clock {
+        &self.clocks[self.group[lane]]
+    }
+
+    /// Starts the next span of a lane of signed length `span` with a step of length `h`.
+    pub(super) fn restart(&mut self, lane: usize, span: f64, h: f64) {
+        let length = self.options.fixed_step.unwrap_or(h.abs());
+        self.clocks[self.group[lane]].restart(length / span.abs());
+    }
+
+    pub(super) fn any_running(&self) -> bool {
+        self.running.contains(&true)
+    }
+
+    pub(super) fn count_rhs(&mut self, calls: usize) {
+        self.stats.rhs_calls += calls;
+        self.stats.rhs_evaluations += calls * self.running.iter().filter(|running| **running).count();
+    }
+
+    pub(super) fn fail(&mut self, lane: usize, kind: FailureKind, t: f64, component: Option<usize>) {
+        self.running[lane] = false;
+        self.failures[lane] = Some(Failure { kind, t, component });
+    }
+
+    /// Fails the running lanes whose state or first stage is not finite.
+    pub(super) fn check_finite<R: Real>(&mut self, kernel: &Kernel<R>) {
+        for lane in 0..self.running.len() {
+            if self.running[lane]
+                && let Some(component) = kernel.not_finite(lane)
+            {
+                self.fail(lane, FailureKind::NotFinite, kernel.t[lane], Some(component));
+            }
+        }
+    }
+
+    /// Length of the first step of every group, given the first stage; `span` is signed, `[L]`.
+    pub(super) fn first_steps<R: Real>(
+        &mut self,
+        kernel: &mut Kernel<R>,
+        span: &[f64],
+        mut rhs: impl FnMut(&[f64], &[R], &mut [R]),
+    ) {
+        if let Some(step) = self.options.fixed_step.or(self.options.first_step) {
+            for (lane, span) in span.iter().enumerate().filter(|(lane, _)| self.running[*lane]) {
+                self.clocks[self.group[lane]].ds = step / span.abs();
+            }
+            return;
+        }
+        let n = kernel.n();
+        let d0 = self.group_norms(kernel, |kernel, i| kernel.z[i].to_f64());
+        let d1 = self.group_norms(kernel, |kernel, i| kernel.ks[i].to_f64());
+        let mut trial = vec![0.0; span.len()];
+        for lane in (0..span.len()).filter(|&lane| self.running[lane]) {
+            let group = self.group[lane];
+            trial[lane] = trial_step(d0[group], d1[group]).min(span[lane].abs());
+            kernel.h[lane] = trial[lane].copysign(span[lane]);
+            kernel.t_next[lane] = kernel.t[lane] + kernel.h[lane];
+        }
+        for i in 0..n {
+            let h = R::from_f64(kernel.h[i % kernel.lanes]);
+            kernel.z_new[i] = kernel.z[i] + h * kernel.ks[i];
+        }
+        rhs(&kernel.t_next, &kernel.z_new, &mut kernel.ks[n..2 * n]);
+        self.count_rhs(1);
+        let d2 = self.group_norms(kernel, |kernel, i| (kernel.ks[n + i] - kernel.ks[i]).to_f64());
+        for lane in (0..span.len()).filter(|&lane| self.running[lane]) {
+            let (group, h0) = (self.group[lane], trial[lane]);
+            let h = first_step(h0, d1[group], d2[group] / h0, self.order);
+            self.clocks[group].ds = h / span[lane].abs();
+        }
+    }
+
+    /// Root mean square over each group of `value` divided by atol + rtol |z|.
+    fn group_norms<R: Real>(&self, kernel: &Kernel<R>, value: impl Fn(&Kernel<R>, usize) -> f64) -> Vec<f64> {
+        let mut sums = vec![(0.0, 0usize); self.clocks.len()];
+        for i in 0..kernel.n() {
+            let lane = i % kernel.lanes;
+            if self.running[lane] {
+                let scale = self.options.atol.max(1e-30) + self.options.rtol * kernel.z[i].to_f64().abs();
+                let (sum, count) = &mut sums[self.group[lane]];
+                *sum += (value(kernel, i) / scale).powi(2);
+                *count += 1;
+            }
+        }
+        sums.into_iter().map(|(sum, count)| (sum / count.max(1) as f64).sqrt()).collect()
+    }
+
+    /// Every running group chooses the end of its next attempt.
+    pub(super) fn propose(&mut self) {
+        self.group_running.fill(false);
+        for lane in 0..self.running.len() {
+            self.group_running[self.group[lane]] |= self.running[lane];
+        }
+        for (clock, running) in self.clocks.iter_mut().zip(&self.group_running) {
+            if *running {
+                clock.propose(self.options.fixed_step.is_some());
+            }
+        }
+    }
+
+    /// Fails the lanes that may not take the proposed step (which the kernel knows by now).
+    pub(super) fn limits<R: Real>(&mut self, kernel: &Kernel<R>) {
+        for lane in 0..self.running.len() {
+            if !self.running[lane] {
+                continue;
+            }
+            let (clock, t, h) = (self.clock(lane), kernel.t[lane], kernel.h[lane].abs());
+            let shortest = self.options.min_step.max(16.0 * f64::EPSILON * t.abs());
+            let short = self.options.fixed_step.is_none() && clock.s_next < 1.0 && h <= shortest;
+            if clock.attempts >= self.options.max_steps {
+                self.fail(lane, FailureKind::MaxSteps, t, kernel.worst_component(lane));
+            } else if short || clock.s_next <= clock.s {
+                let kind = if clock.not_finite { FailureKind::NotFinite } else { FailureKind::StepUnderflow };
+                self.fail(lane, kind, t, kernel.worst_component(lane));
+            }
+        }
+    }
+
+    /// Judges the attempt: sets `accepted`, moves the clocks.
+    pub(super) fn judge<R: Real>(&mut self, kernel: &mut Kernel<R>) {
+        let fixed = self.options.fixed_step.is_some();
+        kernel.squared_errors(self.options.atol, self.options.rtol, &mut self.sums);
+        for group in 0..self.clocks.len() {
+            let members = if self.clocks.len() == 1 { 0..self.running.len() } else { group..group + 1 };
+            let (mut sum, mut count) = (0.0, 0usize);
+            for lane in members.clone().filter(|&lane| self.running[lane]) {
+                sum += self.sums[lane];
+                count += kernel.dim;
+            }
+            if !members.clone().any(|lane| self.running[lane]) {
+                self.accepted[members].fill(false);
+                continue;
+            }
+            let error = (sum / count.max(1) as f64).sqrt();
+            let good = self.clocks[group].judge(error, self.order, self.options);
+            for lane in members {
+                self.accepted[lane] = good && self.running[lane];
+                if !self.running[lane] {
+                    continue;
+                }
+                if good {
+                    self.stats.accepted[lane] += 1;
+                } else {
+                    self.stats.rejected[lane] += 1;
+                }
+                if fixed && !good {
+                    self.fail(lane, FailureKind::NotFinite, kernel.t[lane], kernel.worst_component(lane));
+                }
+            }
+        }
+    }
+}

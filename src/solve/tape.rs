@@ -1,0 +1,75 @@
+//! Accepted steps, kept for the reverse pass.
+
+use super::failure::Failure;
+use super::real::Real;
+
+/// The accepted steps of every lane.
+#[derive(Debug, Clone, Default)]
+pub struct Tape<R> {
+    pub(super) lanes: Vec<LaneTape<R>>,
+    pub(super) failures: Vec<Option<Failure>>,
+    pub(super) stages_kept: bool,
+}
+
+/// The accepted steps of one lane.
+#[derive(Debug, Clone)]
+pub(super) struct LaneTape<R> {
+    /// Positions as fractions of the span, `[steps + 1]`, from 0 to 1.
+    pub(super) s: Vec<f64>,
+    /// States, `[steps + 1][D]`.
+    pub(super) z: Vec<R>,
+    /// Stages but the last, `[steps][S − 1][D]`; empty when they are not kept.
+    pub(super) k: Vec<R>,
+}
+
+impl<R: Real> Tape<R> {
+    /// An empty tape; [`super::solve`] fills it, and may reuse its memory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { lanes: Vec::new(), failures: Vec::new(), stages_kept: false }
+    }
+
+    /// Number of accepted steps of a lane.
+    #[must_use]
+    pub fn steps(&self, lane: usize) -> usize {
+        self.lanes.get(lane).map_or(0, LaneTape::steps)
+    }
+
+    /// Memory in use, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let lane = |lane: &LaneTape<R>| 8 * lane.s.len() + size_of::<R>() * (lane.z.len() + lane.k.len());
+        self.lanes.iter().map(lane).sum()
+    }
+
+    pub(super) fn reset(&mut self, z0: &[R], lanes: usize, stages_kept: bool) {
+        self.stages_kept = stages_kept;
+        self.failures = vec![None; lanes];
+        self.lanes.resize_with(lanes, || LaneTape { s: Vec::new(), z: Vec::new(), k: Vec::new() });
+        for (lane, tape) in self.lanes.iter_mut().enumerate() {
+            tape.s.clear();
+            tape.z.clear();
+            tape.k.clear();
+            tape.s.push(0.0);
+            tape.z.extend(z0[lane.min(z0.len())..].iter().step_by(lanes));
+        }
+    }
+
+    /// Adds a step of one lane that ends at `s` in `z_new` `[D][L]`; `ks` is `[S][D][L]`.
+    pub(super) fn push(&mut self, lane: usize, s: f64, z_new: &[R], ks: &[R]) {
+        let lanes = self.lanes.len();
+        let tape = &mut self.lanes[lane];
+        tape.s.push(s);
+        tape.z.extend(z_new[lane.min(z_new.len())..].iter().step_by(lanes));
+        if self.stages_kept {
+            let kept = &ks[..ks.len() - z_new.len()];
+            tape.k.extend(kept[lane.min(kept.len())..].iter().step_by(lanes));
+        }
+    }
+}
+
+impl<R> LaneTape<R> {
+    pub(super) fn steps(&self) -> usize {
+        self.s.len().saturating_sub(1)
+    }
+}
