@@ -13,4 +13,5 @@ pub mod data;
 pub mod model;
 pub mod compile;
 pub mod train;
+pub mod load;
 pub mod plot;

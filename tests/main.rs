@@ -2,3 +2,5 @@
 
 mod graphs;
 mod random_graphs;
+mod smoke;
+mod smoke_examples;

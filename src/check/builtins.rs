@@ -124,9 +124,13 @@ impl Checker<'_> {
             return self.reduction(name, f, given, span);
         }
         if let Some(keyword) = given.named.first() {
-            let d = Diagnostic::error(codes::ARGUMENTS, keyword.0.span, format!("`{name}` has no argument `{}`", keyword.0.text))
-                .here("unknown argument")
-                .note(format!("the signature: `{}`", signature(name)));
+            let d = Diagnostic::error(
+                codes::ARGUMENTS,
+                keyword.0.span,
+                format!("`{name}` has no argument `{}`", keyword.0.text),
+            )
+            .here("unknown argument")
+            .note(format!("the signature: `{}`", signature(name)));
             return self.fail(d);
         }
         match given.positional.as_slice() {
@@ -217,10 +221,14 @@ impl Checker<'_> {
                 self.scalar(c.id, c.expr.span, "the time of `interp`")?;
                 let fits = times.dims.len() == 1 && table.dims.first().is_some_and(|d| d.fits(&times.dims[0]));
                 if !fits || times.dims[0].size < 2 {
-                    let d = Diagnostic::error(codes::SHAPES, span, "`interp` needs a table with a row for each of its times")
-                        .label(a.expr.span, format!("table: {table}"))
-                        .label(b.expr.span, format!("times: {times}"))
-                        .help("`interp(table, ts, t)` with table [N, …], ts [N], N ≥ 2, and a scalar t");
+                    let d = Diagnostic::error(
+                        codes::SHAPES,
+                        span,
+                        "`interp` needs a table with a row for each of its times",
+                    )
+                    .label(a.expr.span, format!("table: {table}"))
+                    .label(b.expr.span, format!("times: {times}"))
+                    .help("`interp(table, ts, t)` with table [N, …], ts [N], N ≥ 2, and a scalar t");
                     return self.fail(d);
                 }
                 let dims = table.dims[1..].to_vec();

@@ -91,7 +91,9 @@ impl<'a> Checker<'a> {
             d = d.label(frame.span, format!("in this call of `{}`", frame.name));
         }
         let same = |o: &Diagnostic| {
-            o.code == d.code && o.message == d.message && o.labels.first().map(|l| l.span) == d.labels.first().map(|l| l.span)
+            o.code == d.code
+                && o.message == d.message
+                && o.labels.first().map(|l| l.span) == d.labels.first().map(|l| l.span)
         };
         if !self.diagnostics.iter().any(same) {
             self.diagnostics.push(d);
@@ -214,7 +216,8 @@ impl<'a> Checker<'a> {
     pub fn einsum(&mut self, spec: Einsum, args: Vec<ExprId>, span: Span) -> Option<ExprId> {
         let mut dims = Vec::new();
         for label in &spec.out {
-            let place = spec.args.iter().enumerate().find_map(|(k, l)| l.iter().position(|x| x == label).map(|a| (k, a)));
+            let place =
+                spec.args.iter().enumerate().find_map(|(k, l)| l.iter().position(|x| x == label).map(|a| (k, a)));
             let (k, axis) = place?;
             dims.push(self.program.ty(args[k]).dims[axis].clone());
         }

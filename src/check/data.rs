@@ -67,11 +67,18 @@ pub fn data_items(file: &File, options: &Options) -> Result<DataItems, Vec<Diagn
     if problems.is_empty() { Ok((data, test, expect)) } else { Err(problems) }
 }
 
-fn source(e: &Expr, span: Span, inputs: &[&str], sizes: &HashMap<&str, Option<f64>>, problems: &mut Vec<Diagnostic>) -> Option<Source> {
+fn source(
+    e: &Expr,
+    span: Span,
+    inputs: &[&str],
+    sizes: &HashMap<&str, Option<f64>>,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Source> {
     let (word, args) = head(e).unwrap_or(("", &[]));
     let known: Vec<&str> = READERS.iter().map(|r| r.0).collect();
     let Some((_, reader)) = READERS.iter().find(|r| r.0 == word) else {
-        let mut d = Diagnostic::error(codes::READER, e.span, format!("no reader is called `{word}`")).here("unknown reader");
+        let mut d =
+            Diagnostic::error(codes::READER, e.span, format!("no reader is called `{word}`")).here("unknown reader");
         if let Some(meant) = did_you_mean(word, known.iter().copied()) {
             d = d.help(format!("did you mean `{meant}`?"));
         }
@@ -94,7 +101,8 @@ fn source(e: &Expr, span: Span, inputs: &[&str], sizes: &HashMap<&str, Option<f6
     for arg in args {
         let value = &arg.value;
         let mut wrong = |what: &str| {
-            let d = Diagnostic::error(codes::DATA_ARGUMENT, value.span, format!("this must be {what}")).here("unusable value");
+            let d = Diagnostic::error(codes::DATA_ARGUMENT, value.span, format!("this must be {what}"))
+                .here("unusable value");
             problems.push(d);
         };
         let Some(name) = &arg.name else {

@@ -34,10 +34,16 @@ impl Checker<'_> {
             _ => matches!(&x.expr.kind, ExprKind::Name(n) if self.is_argument(n, scope)),
         };
         if !differentiable {
-            let d = Diagnostic::error(codes::WRT, x.expr.span, format!("`{}` differentiates with respect to a variable", op.name()))
-                .here("this is an expression")
-                .help("differentiate with respect to a parameter, an input, a state, `t`, or an argument of a function: \
-                       `fn slope(x) = grad(f(x), x)`, then `slope(…)`");
+            let d = Diagnostic::error(
+                codes::WRT,
+                x.expr.span,
+                format!("`{}` differentiates with respect to a variable", op.name()),
+            )
+            .here("this is an expression")
+            .help(
+                "differentiate with respect to a parameter, an input, a state, `t`, or an argument of a function: \
+                       `fn slope(x) = grad(f(x), x)`, then `slope(…)`",
+            );
             return self.fail(d);
         }
         let (ty, tx) = (self.ty(y.id), self.ty(x.id));
@@ -56,8 +62,12 @@ impl Checker<'_> {
             let found = self.ty(v.id);
             if !found.fits(wanted) {
                 let what = if op == Derivative::Vjp { "what is differentiated" } else { "the variable" };
-                let d = Diagnostic::error(codes::SHAPES, v.expr.span, format!("the direction must have the shape of {what}"))
-                    .here(format!("shape {found}, not {wanted}"));
+                let d = Diagnostic::error(
+                    codes::SHAPES,
+                    v.expr.span,
+                    format!("the direction must have the shape of {what}"),
+                )
+                .here(format!("shape {found}, not {wanted}"));
                 return self.fail(d);
             }
         }
@@ -73,7 +83,6 @@ impl Checker<'_> {
     }
 
     fn is_argument(&self, name: &str, scope: &Scope) -> bool {
-        scope.locals.iter().any(|(n, _)| n == name)
-            || self.modules[scope.module].locals.iter().any(|(n, _)| n == name)
+        scope.locals.iter().any(|(n, _)| n == name) || self.modules[scope.module].locals.iter().any(|(n, _)| n == name)
     }
 }

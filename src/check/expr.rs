@@ -11,6 +11,10 @@ use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Name, UnaryOp};
 /// Deeper nesting than this (calls included) is a mistake, and would overflow the stack.
 const MAX_DEPTH: usize = 160;
 
+/// When less stack than this is left, more is taken.
+const STACK_LEFT: usize = 128 << 10;
+const STACK_MORE: usize = 1 << 20;
+
 impl Checker<'_> {
     /// A value that is a tensor.
     pub fn expr(&mut self, e: &Expr, scope: &Scope) -> Option<ExprId> {
@@ -21,7 +25,8 @@ impl Checker<'_> {
             return self.fail(d);
         }
         self.depth += 1;
-        let id = self.expr_kind(e, scope);
+        // A level may expand calls, layers and systems; its frames are large.
+        let id = stacker::maybe_grow(STACK_LEFT, STACK_MORE, || self.expr_kind(e, scope));
         self.depth -= 1;
         id
     }
@@ -135,7 +140,14 @@ impl Checker<'_> {
         value
     }
 
-    fn binary(&mut self, op: BinaryOp, a: (ExprId, &Expr), b: (ExprId, &Expr), span: Span, scope: &Scope) -> Option<ExprId> {
+    fn binary(
+        &mut self,
+        op: BinaryOp,
+        a: (ExprId, &Expr),
+        b: (ExprId, &Expr),
+        span: Span,
+        scope: &Scope,
+    ) -> Option<ExprId> {
         if op == BinaryOp::MatMul {
             return self.matmul(a, b, span, scope);
         }
@@ -195,7 +207,11 @@ impl Checker<'_> {
         if ta.is_scalar() || tb.is_scalar() {
             d = d.help("multiply with a scalar by `*`");
         } else if let (true, Some(x), Some(y)) = (swapped, &text_a, &text_b) {
-            d = d.help(format!("the other order fits: `{y} @ {x}`")).fix(span, format!("{y} @ {x}"), "swap the factors");
+            d = d.help(format!("the other order fits: `{y} @ {x}`")).fix(
+                span,
+                format!("{y} @ {x}"),
+                "swap the factors",
+            );
         } else if spec.is_some() && ta.dims.len() == 2 && ta.dims[0].fits(&tb.dims[0]) {
             d = d.help(format!("the transpose fits: `{}.T @ …`", text_a.as_deref().unwrap_or("A")));
         } else if ta.dims.len() > 2 || tb.dims.len() > 2 {
@@ -279,8 +295,12 @@ impl Checker<'_> {
                 return self.value_of(d, span);
             }
             let names: Vec<&str> = self.modules[m].names.keys().map(String::as_str).collect();
-            let mut d = Diagnostic::error(codes::UNKNOWN_NAME, name.span, format!("`{module}` has nothing called `{}`", name.text))
-                .here("unknown name");
+            let mut d = Diagnostic::error(
+                codes::UNKNOWN_NAME,
+                name.span,
+                format!("`{module}` has nothing called `{}`", name.text),
+            )
+            .here("unknown name");
             if let Some(meant) = crate::diag::did_you_mean(&name.text, names) {
                 d = d.help(format!("did you mean `{module}.{meant}`?"));
             }

@@ -27,8 +27,12 @@ impl Checker<'_> {
         let x = self.expr(base, scope)?;
         let ty = self.ty(x);
         if places.len() > ty.dims.len() {
-            let d = Diagnostic::error(codes::INDEX_COUNT, span, format!("{} indices, but {} axes", places.len(), ty.dims.len()))
-                .here(format!("shape {ty}"));
+            let d = Diagnostic::error(
+                codes::INDEX_COUNT,
+                span,
+                format!("{} indices, but {} axes", places.len(), ty.dims.len()),
+            )
+            .here(format!("shape {ty}"));
             let d = self.declared(d, base, scope);
             return self.fail(d.help("give at most one index for each axis"));
         }
@@ -104,9 +108,13 @@ impl Checker<'_> {
             }
             Index::Range(from, to) => {
                 if dim.ragged.is_some() {
-                    let d = Diagnostic::error(codes::NOT_CONSTANT, base.0.span, "a range of an axis whose size differs between samples")
-                        .here(format!("shape {}", base.1))
-                        .help("take single entries, such as `x[0]` or `x[end]`, or the whole axis");
+                    let d = Diagnostic::error(
+                        codes::NOT_CONSTANT,
+                        base.0.span,
+                        "a range of an axis whose size differs between samples",
+                    )
+                    .here(format!("shape {}", base.1))
+                    .help("take single entries, such as `x[0]` or `x[end]`, or the whole axis");
                     return self.fail(d);
                 }
                 let low = match from {

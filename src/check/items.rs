@@ -106,7 +106,9 @@ impl Checker<'_> {
         let scope = Scope::of(self.decls[decl].module);
         match &item.kind {
             ItemKind::Dim { name, value } => self.dim_decl(name, value.as_ref(), &scope),
-            ItemKind::Param { name, ty, init, prior } => self.param(name, ty, init.as_ref(), prior.as_ref(), &item, &scope),
+            ItemKind::Param { name, ty, init, prior } => {
+                self.param(name, ty, init.as_ref(), prior.as_ref(), &item, &scope)
+            }
             ItemKind::Input { name, ty } => self.input(name, ty, &scope),
             ItemKind::Noise { name, ty, dist } => self.noise(name, ty, dist, &scope),
             ItemKind::State { .. } => self.state_value(decl, span),
@@ -135,7 +137,8 @@ impl Checker<'_> {
         let overridden = self.options.overrides.iter().find(|o| o.0 == text).map(|o| o.1);
         if let Some(n) = overridden {
             let Some(size) = super::shapes::whole(n, 1.0) else {
-                let d = Diagnostic::error(codes::BAD_SIZE, name.span, format!("`--set {text}={n}` is not a size")).here("a dim");
+                let d = Diagnostic::error(codes::BAD_SIZE, name.span, format!("`--set {text}={n}` is not a size"))
+                    .here("a dim");
                 self.report(d);
                 return Value::Poison;
             };

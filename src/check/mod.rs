@@ -2,6 +2,11 @@
 //!
 //! Functions, nets, layers and systems are expanded at each call with the shapes of its arguments, so that the program
 //! is one arena of typed expressions. A poisoned value (`None`) was reported once and causes no further report.
+#![allow(
+    clippy::many_single_char_names,
+    clippy::single_match_else,
+    reason = "a, b, x, y are operands; a poisoned value is told apart by `match`"
+)]
 
 mod builtins;
 mod calls;
@@ -15,6 +20,7 @@ mod expr;
 mod index;
 mod items;
 mod modules;
+mod nets;
 mod notation;
 mod options;
 mod params;
@@ -26,16 +32,17 @@ mod show;
 mod systems;
 #[cfg(test)]
 mod tests;
+mod uncalled;
 mod warn;
 
-pub(crate) use codes::{NO_DERIVATIVE, NO_SPAN};
 pub use codes::CODES;
+pub(crate) use codes::{NO_DERIVATIVE, NO_SPAN};
 pub use data::{DataItems, data_items};
 pub use domains::Domain;
 pub use modules::Loader;
 pub use program::{
-    Derivative, Dim, ExprId, Gradient, Init, InputInfo, Kind, NamedExpr, NetInfo, NoiseDist, NoiseInfo, ParamInfo, Program,
-    Signal, StateInfo, SystemInfo, Ty, Typed,
+    Derivative, Dim, ExprId, Gradient, Init, InputInfo, Kind, NamedExpr, NetInfo, NoiseDist, NoiseInfo, ParamInfo,
+    Program, Signal, StateInfo, SystemInfo, Ty, Typed,
 };
 pub use show::show;
 
@@ -58,7 +65,12 @@ pub struct Options {
 }
 
 /// Checks a file. The program is there only if there is no error; warnings may come with it.
-pub fn check(file: &File, sources: &mut Sources, loader: Loader, options: &Options) -> (Option<Program>, Vec<Diagnostic>) {
+pub fn check(
+    file: &File,
+    sources: &mut Sources,
+    loader: Loader,
+    options: &Options,
+) -> (Option<Program>, Vec<Diagnostic>) {
     let mut checker = Checker::new(options);
     let mut modules = modules::Modules::new(&mut checker, sources, loader);
     let (main, items) = modules.add(&mut checker, file, "");
@@ -77,6 +89,7 @@ pub fn check(file: &File, sources: &mut Sources, loader: Loader, options: &Optio
     }
     checker.results(main, &items);
     checker.finish_systems();
+    checker.check_uncalled(main);
     let mut diagnostics = std::mem::take(&mut checker.diagnostics);
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
     if !failed {

@@ -78,9 +78,10 @@ impl<'l> Modules<'l> {
         } else {
             for item in checker.modules[module].equations.clone() {
                 if let ItemKind::Equation { state, .. } = &item.kind {
-                    let d = Diagnostic::error(codes::NO_STATE, state.span, format!("there is no state `{}`", state.text))
-                        .here("not a state")
-                        .help(format!("declare it with its start value: `state {} = …`", state.text));
+                    let d =
+                        Diagnostic::error(codes::NO_STATE, state.span, format!("there is no state `{}`", state.text))
+                            .here("not a state")
+                            .help(format!("declare it with its start value: `state {} = …`", state.text));
                     checker.report(d);
                 }
             }
@@ -88,7 +89,13 @@ impl<'l> Modules<'l> {
         (module, items)
     }
 
-    fn use_item(&mut self, checker: &mut Checker, module: usize, (what, is_path, alias): (&Name, bool, Option<&Name>), from: &str) {
+    fn use_item(
+        &mut self,
+        checker: &mut Checker,
+        module: usize,
+        (what, is_path, alias): (&Name, bool, Option<&Name>),
+        from: &str,
+    ) {
         let found = if is_path { self.load(checker, what, from) } else { self.known(checker, what) };
         let Some(found) = found else { return };
         if let Some(alias) = alias {
@@ -106,17 +113,27 @@ impl<'l> Modules<'l> {
             return Some(m);
         }
         let names: Vec<&str> = STANDARD.iter().map(|s| s.0).collect();
-        let mut d = Diagnostic::error(codes::MODULE, what.span, format!("there is no module `{}`", what.text)).here("unknown module");
+        let mut d = Diagnostic::error(codes::MODULE, what.span, format!("there is no module `{}`", what.text))
+            .here("unknown module");
         if let Some(meant) = crate::diag::did_you_mean(&what.text, names.iter().copied()) {
             d = d.help(format!("did you mean `{meant}`?")).fix(what.span, meant, format!("write `{meant}`"));
         }
-        d = d.help(format!("standard modules: {}; a file is written in quotes: `use \"{}.node\"`", names.join(", "), what.text));
+        d = d.help(format!(
+            "standard modules: {}; a file is written in quotes: `use \"{}.node\"`",
+            names.join(", "),
+            what.text
+        ));
         checker.fail(d)
     }
 
     fn load(&mut self, checker: &mut Checker, what: &Name, from: &str) -> Option<usize> {
         let Some(path) = joined(from, &what.text) else {
-            return problem(checker, what.span, "a used file must lie inside of the project folder", "outside of the project");
+            return problem(
+                checker,
+                what.span,
+                "a used file must lie inside of the project folder",
+                "outside of the project",
+            );
         };
         match self.files.get(&path) {
             Some(Some(m)) => return Some(*m),

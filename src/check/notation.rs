@@ -14,6 +14,9 @@ use smallvec::SmallVec;
 /// More indices than this in one expression are a mistake.
 const MAX_INDICES: usize = 8;
 
+/// More levels than this are a mistake, and would overflow the stack.
+const MAX_DEPTH: usize = 120;
+
 /// An index name and what is known about it.
 #[derive(Clone)]
 struct Label {
@@ -31,7 +34,20 @@ struct Notation {
 
 impl Checker<'_> {
     /// `head(names: body)`
-    pub fn comprehension(&mut self, head: &Name, names: &[Name], body: &Expr, span: Span, scope: &Scope) -> Option<ExprId> {
+    pub fn comprehension(
+        &mut self,
+        head: &Name,
+        names: &[Name],
+        body: &Expr,
+        span: Span,
+        scope: &Scope,
+    ) -> Option<ExprId> {
+        if depth(body) > MAX_DEPTH {
+            let d = Diagnostic::error(codes::DEEP, body.span, "this is nested too deeply")
+                .here(format!("more than {MAX_DEPTH} operators within one another in index notation"))
+                .help("name parts of it with `let`");
+            return self.fail(d);
+        }
         let mut notation = Notation { labels: Vec::new() };
         let product = self.nested(&mut notation, (head, names, body), span, scope)?;
         match product.0.as_slice() {
@@ -54,8 +70,12 @@ impl Checker<'_> {
         let outer = n.labels.len();
         for name in names {
             if n.labels.iter().any(|l| l.name == name.text) {
-                let d = Diagnostic::error(codes::NOTATION, name.span, format!("the index `{}` is already in use", name.text))
-                    .here("a second time");
+                let d = Diagnostic::error(
+                    codes::NOTATION,
+                    name.span,
+                    format!("the index `{}` is already in use", name.text),
+                )
+                .here("a second time");
                 return self.fail(d);
             }
             n.labels.push(Label { name: name.text.clone(), dim: None });
@@ -84,7 +104,8 @@ impl Checker<'_> {
             let id = self.spread(n, product, &out, span)?;
             return Some(Product(vec![(id, out)]));
         }
-        let Some(f) = Reduction::of(&head.text).filter(|f| !matches!(f, Reduction::Softmax | Reduction::LogSoftmax)) else {
+        let Some(f) = Reduction::of(&head.text).filter(|f| !matches!(f, Reduction::Softmax | Reduction::LogSoftmax))
+        else {
             let d = Diagnostic::error(codes::NOTATION, head.span, format!("`{}` does not take indices", head.text))
                 .here("not a reduction")
                 .help("`sum(i: …)`, `mean(i: …)`, `min(i: …)`, `max(i: …)`, or `tensor(i: …)` for a new tensor");
@@ -122,8 +143,12 @@ impl Checker<'_> {
                 let x = self.expr(base, scope)?;
                 let ty = self.ty(x);
                 if places.len() > ty.dims.len() {
-                    let d = Diagnostic::error(codes::INDEX_COUNT, e.span, format!("{} indices, but {} axes", places.len(), ty.dims.len()))
-                        .here(format!("shape {ty}"));
+                    let d = Diagnostic::error(
+                        codes::INDEX_COUNT,
+                        e.span,
+                        format!("{} indices, but {} axes", places.len(), ty.dims.len()),
+                    )
+                    .here(format!("shape {ty}"));
                     let d = self.declared(d, base, scope);
                     return self.fail(d);
                 }
@@ -134,9 +159,13 @@ impl Checker<'_> {
                             None => label.dim = Some((dim.clone(), e.span)),
                             Some((first, _)) if first.fits(dim) => {}
                             Some((first, at)) => {
-                                let d = Diagnostic::error(codes::NOTATION, e.span, format!("`{}` runs over axes of different sizes", label.name))
-                                    .here(format!("here {}", Ty::of(vec![dim.clone()])))
-                                    .label(*at, format!("here {}", Ty::of(vec![first.clone()])));
+                                let d = Diagnostic::error(
+                                    codes::NOTATION,
+                                    e.span,
+                                    format!("`{}` runs over axes of different sizes", label.name),
+                                )
+                                .here(format!("here {}", Ty::of(vec![dim.clone()])))
+                                .label(*at, format!("here {}", Ty::of(vec![first.clone()])));
                                 return self.fail(d);
                             }
                         }
@@ -166,7 +195,9 @@ impl Checker<'_> {
             }
             ExprKind::Call(_, args) => args.iter().try_for_each_option(|a| self.sizes(n, &a.value, scope)),
             ExprKind::List(parts) => parts.iter().try_for_each_option(|p| self.sizes(n, p, scope)),
-            ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Error => Some(()),
+            ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Error => {
+                Some(())
+            }
         }
     }
 
@@ -221,12 +252,21 @@ impl Checker<'_> {
     fn unclear<T>(&mut self, span: Span) -> Option<T> {
         let d = Diagnostic::error(codes::NOTATION, span, "this cannot stand in index notation")
             .here("mentions an index")
-            .help("an index is a whole place of a subscript, `W[i, j]`; around it go elementwise operators and functions");
+            .help(
+                "an index is a whole place of a subscript, `W[i, j]`; around it go elementwise operators and functions",
+            );
         self.fail(d)
     }
 
     /// A function of indexed scalars: applied to whole tensors, entry by entry.
-    fn elementwise_call(&mut self, n: &mut Notation, callee: &Expr, args: &[Arg], span: Span, scope: &Scope) -> Option<Product> {
+    fn elementwise_call(
+        &mut self,
+        n: &mut Notation,
+        callee: &Expr,
+        args: &[Arg],
+        span: Span,
+        scope: &Scope,
+    ) -> Option<Product> {
         let operands: Vec<&Expr> = args.iter().map(|a| &a.value).collect();
         let (ids, labels) = self.level(n, &operands, scope)?;
         let (mut inner, mut formal) = (scope.clone(), Vec::new());
@@ -234,7 +274,8 @@ impl Checker<'_> {
             // Not a name that a model can have.
             let name = format!("%{k}");
             inner.locals.push((name.clone(), Value::Tensor(*id)));
-            formal.push(Arg { name: arg.name.clone(), value: Expr { kind: ExprKind::Name(name), span: arg.value.span } });
+            formal
+                .push(Arg { name: arg.name.clone(), value: Expr { kind: ExprKind::Name(name), span: arg.value.span } });
         }
         match self.call(callee, &formal, None, span, &inner) {
             Value::Tensor(y) if self.ty(y).dims.len() == labels.len() => Some(Product(vec![(y, labels)])),
@@ -262,7 +303,14 @@ impl Checker<'_> {
         Some((ids, labels))
     }
 
-    fn subscripted(&mut self, n: &Notation, base: &Expr, places: &[Index], span: Span, scope: &Scope) -> Option<Product> {
+    fn subscripted(
+        &mut self,
+        n: &Notation,
+        base: &Expr,
+        places: &[Index],
+        span: Span,
+        scope: &Scope,
+    ) -> Option<Product> {
         if n.mentions(base) {
             return self.unclear(base.span);
         }
@@ -281,9 +329,10 @@ impl Checker<'_> {
             }
         }
         if places.len() != ty.dims.len() {
-            let d = Diagnostic::error(codes::NOTATION, span, format!("{} places for {} axes", places.len(), ty.dims.len()))
-                .here(format!("shape {ty}"))
-                .help("in index notation every axis has an index");
+            let d =
+                Diagnostic::error(codes::NOTATION, span, format!("{} places for {} axes", places.len(), ty.dims.len()))
+                    .here(format!("shape {ty}"))
+                    .help("in index notation every axis has an index");
             return self.fail(d);
         }
         let id = self.index(base, &rest, span, scope)?;
@@ -330,6 +379,33 @@ impl Checker<'_> {
     }
 }
 
+/// Levels of an expression, worked out without recursion.
+fn depth(e: &Expr) -> usize {
+    let (mut deepest, mut stack) = (0, vec![(e, 1)]);
+    while let Some((e, level)) = stack.pop() {
+        deepest = deepest.max(level);
+        let mut inner = |e| stack.push((e, level + 1));
+        match &e.kind {
+            ExprKind::Unary(_, a) | ExprKind::Field(a, _) | ExprKind::Comprehension(_, _, a) => inner(a.as_ref()),
+            ExprKind::Binary(_, a, b) | ExprKind::Pipe(a, b) => [a, b].into_iter().for_each(|x| inner(x.as_ref())),
+            ExprKind::If(a, b, c) => [a, b, c].into_iter().for_each(|x| inner(x.as_ref())),
+            ExprKind::Call(f, args) => std::iter::once(f.as_ref()).chain(args.iter().map(|a| &a.value)).for_each(inner),
+            ExprKind::List(parts) => parts.iter().for_each(inner),
+            ExprKind::Index(a, places) => {
+                inner(a.as_ref());
+                for place in places {
+                    match place {
+                        Index::At(e) => inner(e),
+                        Index::Range(a, b) => a.iter().chain(b).for_each(&mut inner),
+                    }
+                }
+            }
+            ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Error => {}
+        }
+    }
+    deepest
+}
+
 /// The labels of a product, each once.
 fn free(product: &Product) -> Vec<u8> {
     let mut labels: Vec<u8> = product.0.iter().flat_map(|f| f.1.iter().copied()).collect();
@@ -355,7 +431,9 @@ impl Notation {
     fn mentions(&self, e: &Expr) -> bool {
         let place = |p: &Index| match p {
             Index::At(e) => self.mentions(e),
-            Index::Range(a, b) => a.as_ref().is_some_and(|e| self.mentions(e)) || b.as_ref().is_some_and(|e| self.mentions(e)),
+            Index::Range(a, b) => {
+                a.as_ref().is_some_and(|e| self.mentions(e)) || b.as_ref().is_some_and(|e| self.mentions(e))
+            }
         };
         match &e.kind {
             ExprKind::Name(name) => self.named(name).is_some(),

@@ -61,7 +61,8 @@ impl Checker<'_> {
         let (word, args) = head(e).unwrap_or(("", &[]));
         let Some(method) = Method::from_name(word) else {
             let known: Vec<&str> = Method::ALL.iter().map(|m| m.name()).collect();
-            let mut d = Diagnostic::error(codes::METHOD, e.span, format!("no method is called `{word}`")).here("unknown method");
+            let mut d = Diagnostic::error(codes::METHOD, e.span, format!("no method is called `{word}`"))
+                .here("unknown method");
             if let Some(meant) = did_you_mean(word, known.iter().copied()) {
                 d = d.help(format!("did you mean `{meant}`?"));
             }
@@ -80,14 +81,26 @@ impl Checker<'_> {
             self.solve_option(&name.text, name.span, arg, options, gradient, scope);
         }
         if options.fixed_step.is_none() && method.tableau().embedded_order.is_none() {
-            let d = Diagnostic::error(codes::OPTION_VALUE, e.span, format!("`{word}` has no error estimate, so it needs a step"))
-                .here("steps of what length?")
-                .help(format!("write `{word}(dt = 0.01)`"));
+            let d = Diagnostic::error(
+                codes::OPTION_VALUE,
+                e.span,
+                format!("`{word}` has no error estimate, so it needs a step"),
+            )
+            .here("steps of what length?")
+            .help(format!("write `{word}(dt = 0.01)`"));
             self.report(d);
         }
     }
 
-    fn solve_option(&mut self, name: &str, at: Span, arg: &Arg, o: &mut SolveOptions, gradient: &mut Gradient, scope: &Scope) {
+    fn solve_option(
+        &mut self,
+        name: &str,
+        at: Span,
+        arg: &Arg,
+        o: &mut SolveOptions,
+        gradient: &mut Gradient,
+        scope: &Scope,
+    ) {
         let e = &arg.value;
         match name {
             "rtol" => o.rtol = self.at_least(e, scope, 0.0).unwrap_or(o.rtol),
@@ -118,7 +131,8 @@ impl Checker<'_> {
                 }
             },
             _ => {
-                let mut d = Diagnostic::error(codes::OPTION, at, format!("solvers have no option `{name}`")).here("unknown option");
+                let mut d = Diagnostic::error(codes::OPTION, at, format!("solvers have no option `{name}`"))
+                    .here("unknown option");
                 if let Some(meant) = did_you_mean(name, OPTIONS.iter().copied()) {
                     d = d.help(format!("did you mean `{meant}`?")).fix(at, meant, format!("write `{meant}`"));
                 }
@@ -133,7 +147,8 @@ impl Checker<'_> {
             return Some(value);
         }
         let wanted = if least > 0.0 { "positive" } else { "zero or more" };
-        let d = Diagnostic::error(codes::OPTION_VALUE, e.span, format!("this option must be {wanted}")).here(format!("{value}"));
+        let d = Diagnostic::error(codes::OPTION_VALUE, e.span, format!("this option must be {wanted}"))
+            .here(format!("{value}"));
         self.fail(d)
     }
 

@@ -45,7 +45,15 @@ pub(super) fn head(e: &Expr) -> Option<(&str, &[Arg])> {
 
 impl Checker<'_> {
     /// A `param` item.
-    pub fn param(&mut self, name: &Name, ty: &Type, init: Option<&Expr>, prior: Option<&Expr>, item: &Item, scope: &Scope) -> Value {
+    pub fn param(
+        &mut self,
+        name: &Name,
+        ty: &Type,
+        init: Option<&Expr>,
+        prior: Option<&Expr>,
+        item: &Item,
+        scope: &Scope,
+    ) -> Value {
         let (shape, domain) = (self.written(ty, scope), self.domain(ty, scope));
         let (Some(mut shape), Some((domain, class))) = (shape, domain) else { return Value::Poison };
         if class.is_some() {
@@ -54,13 +62,18 @@ impl Checker<'_> {
             return Value::Poison;
         }
         if domain == Domain::Simplex && (shape.dims.len() != 1 || shape.dims[0].size < 2) {
-            let d = Diagnostic::error(codes::DOMAIN, ty.span, "a simplex is a vector of at least two entries").here(format!("shape {shape}"));
+            let d = Diagnostic::error(codes::DOMAIN, ty.span, "a simplex is a vector of at least two entries")
+                .here(format!("shape {shape}"));
             self.report(d);
             return Value::Poison;
         }
         if shape.dims.iter().any(|d| d.ragged.is_some()) {
-            let d = Diagnostic::error(codes::BAD_SIZE, ty.span, "a parameter cannot have a size that differs between samples")
-                .here(format!("shape {shape}"));
+            let d = Diagnostic::error(
+                codes::BAD_SIZE,
+                ty.span,
+                "a parameter cannot have a size that differs between samples",
+            )
+            .here(format!("shape {shape}"));
             self.report(d);
             return Value::Poison;
         }
@@ -85,7 +98,15 @@ impl Checker<'_> {
         Value::Tensor(id)
     }
 
-    fn init(&mut self, full: &str, (name, ty): (&Name, &Type), shape: &mut Ty, domain: Domain, init: Option<&Expr>, scope: &Scope) -> Init {
+    fn init(
+        &mut self,
+        full: &str,
+        (name, ty): (&Name, &Type),
+        shape: &mut Ty,
+        domain: Domain,
+        init: Option<&Expr>,
+        scope: &Scope,
+    ) -> Init {
         let entries = |shape: &Ty| shape.shape().iter().product::<usize>();
         if let Some(value) = self.options.overrides.iter().find(|o| o.0 == full).map(|o| o.1) {
             let values = vec![value; entries(shape)];
@@ -95,7 +116,11 @@ impl Checker<'_> {
             return Init::Constant(values);
         }
         let Some(e) = init else {
-            return if domain == Domain::Real && shape.dims.len() >= 2 { glorot(shape) } else { Init::Constant(domain.middle(entries(shape))) };
+            return if domain == Domain::Real && shape.dims.len() >= 2 {
+                glorot(shape)
+            } else {
+                Init::Constant(domain.middle(entries(shape)))
+            };
         };
         if let Some((word, args)) = head(e)
             && let Some(found) = self.initialiser(word, args, shape, e.span, scope)
@@ -103,7 +128,8 @@ impl Checker<'_> {
             let reachable = match (&found, domain) {
                 (_, Domain::Real) => true,
                 (Init::Uniform { low, high }, d) => {
-                    let inside = |v: f64| d.contains(&[v]) || v == 0.0 || matches!(d, Domain::Unit | Domain::Interval(..));
+                    let inside =
+                        |v: f64| d.contains(&[v]) || v == 0.0 || matches!(d, Domain::Unit | Domain::Interval(..));
                     d != Domain::Simplex && inside(*low) && inside(*high)
                 }
                 (Init::Normal { .. } | Init::Constant(_), _) => false,
@@ -130,10 +156,11 @@ impl Checker<'_> {
     }
 
     fn outside_domain(&mut self, name: &str, span: Span, domain: Domain, declared: Span) {
-        let d = Diagnostic::error(codes::OUTSIDE, span, format!("the start value of `{name}` is not {}", domain.spell()))
-            .here("outside of the domain")
-            .label(declared, "the domain")
-            .help("start strictly inside of the domain, or change it");
+        let d =
+            Diagnostic::error(codes::OUTSIDE, span, format!("the start value of `{name}` is not {}", domain.spell()))
+                .here("outside of the domain")
+                .label(declared, "the domain")
+                .help("start strictly inside of the domain, or change it");
         self.report(d);
     }
 
@@ -169,9 +196,10 @@ impl Checker<'_> {
             ("uniform", [low, high]) if low < high => Init::Uniform { low: *low, high: *high },
             _ => {
                 let signature = INITIALISERS.iter().find(|i| i.0 == word).map_or("", |i| i.1);
-                let d = Diagnostic::error(codes::INITIALISER, span, format!("these arguments do not fit `{signature}`"))
-                    .here("unusable arguments")
-                    .help("a standard deviation is not negative, and low < high");
+                let d =
+                    Diagnostic::error(codes::INITIALISER, span, format!("these arguments do not fit `{signature}`"))
+                        .here("unusable arguments")
+                        .help("a standard deviation is not negative, and low < high");
                 self.report(d);
                 glorot(shape)
             }
@@ -183,7 +211,8 @@ impl Checker<'_> {
         let (word, args) = head(prior).unwrap_or(("", &[]));
         let Some((_, support)) = PRIORS.iter().find(|p| p.0 == word) else {
             let known: Vec<&str> = PRIORS.iter().map(|p| p.0).collect();
-            let d = Diagnostic::error(codes::DISTRIBUTION, prior.span, "no distribution has this name").here("unknown distribution");
+            let d = Diagnostic::error(codes::DISTRIBUTION, prior.span, "no distribution has this name")
+                .here("unknown distribution");
             let d = match did_you_mean(word, known.iter().copied()) {
                 Some(meant) => d.help(format!("did you mean `{meant}`?")),
                 None => d,
@@ -198,10 +227,14 @@ impl Checker<'_> {
             (Domain::Real | Domain::Negative | Domain::Interval(..) | Domain::Simplex, _) => false,
         };
         if wider {
-            let d = Diagnostic::error(codes::PRIOR_SUPPORT, prior.span, format!("the prior `{word}` has no density outside of `{}`", support.spell()))
-                .here(format!("needs a parameter that is {}", support.spell()))
-                .label(declared, format!("the parameter is {}", domain.spell()))
-                .help(format!("declare the parameter as `{}`", support.spell()));
+            let d = Diagnostic::error(
+                codes::PRIOR_SUPPORT,
+                prior.span,
+                format!("the prior `{word}` has no density outside of `{}`", support.spell()),
+            )
+            .here(format!("needs a parameter that is {}", support.spell()))
+            .label(declared, format!("the parameter is {}", domain.spell()))
+            .help(format!("declare the parameter as `{}`", support.spell()));
             return self.fail(d);
         }
         let callee = Expr { kind: ExprKind::Name(format!("{word}_logpdf")), span: prior.span };
@@ -242,7 +275,12 @@ impl Checker<'_> {
         };
         let k = u32::try_from(self.program.noises.len()).unwrap_or(u32::MAX);
         let typed = Ty { is_bool: matches!(found, NoiseDist::Bernoulli { .. }), ..shape };
-        self.program.noises.push(NoiseInfo { name: name.text.clone(), ty: typed.clone(), dist: found, span: name.span });
+        self.program.noises.push(NoiseInfo {
+            name: name.text.clone(),
+            ty: typed.clone(),
+            dist: found,
+            span: name.span,
+        });
         self.push(Kind::Noise(k), typed, name.span).map_or(Value::Poison, Value::Tensor)
     }
 }

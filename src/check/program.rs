@@ -418,4 +418,25 @@ impl Program {
     pub fn ty(&self, id: ExprId) -> &Ty {
         &self.expr(id).ty
     }
+
+    /// Everything that the values of `roots` are computed from, samples' equations included if `through` says so.
+    pub fn reachable(&self, roots: &[ExprId], through: bool) -> std::collections::BTreeSet<ExprId> {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut stack = roots.to_vec();
+        while let Some(id) = stack.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let kind = &self.expr(id).kind;
+            stack.extend(kind.operands());
+            if let Kind::Sample { system, .. } = kind {
+                let system = &self.systems[*system as usize];
+                stack.extend(system.from.into_iter().chain(system.states.iter().filter_map(|s| s.init)));
+                if through {
+                    stack.extend(system.states.iter().filter_map(|s| s.rate));
+                }
+            }
+        }
+        seen
+    }
 }

@@ -49,9 +49,13 @@ impl Checker<'_> {
         let mut axis = None;
         for (keyword, g) in named {
             if keyword.text != "axis" {
-                let d = Diagnostic::error(codes::ARGUMENTS, keyword.span, format!("`{name}` has no argument `{}`", keyword.text))
-                    .here("unknown argument")
-                    .note(format!("the signature: `{}`", super::builtins::signature(name)));
+                let d = Diagnostic::error(
+                    codes::ARGUMENTS,
+                    keyword.span,
+                    format!("`{name}` has no argument `{}`", keyword.text),
+                )
+                .here("unknown argument")
+                .note(format!("the signature: `{}`", super::builtins::signature(name)));
                 return self.fail(d);
             }
             let rank = self.ty(x.id).dims.len();
@@ -93,15 +97,15 @@ impl Checker<'_> {
     /// A reduction of the language over all entries or along `axis`.
     pub fn reduce(&mut self, f: Reduction, x: ExprId, axis: Option<usize>, span: Span) -> Option<ExprId> {
         let dims = self.ty(x).dims;
-        let axes: Vec<usize> = axis.map_or_else(|| (0..dims.len()).collect(), |a| vec![a]);
+        let over: Vec<usize> = axis.map_or_else(|| (0..dims.len()).collect(), |a| vec![a]);
         match f {
             Reduction::Sum => {
-                let x = self.masked(x, &axes, 0.0, span)?;
-                if axes.is_empty() { Some(x) } else { self.sum_axes(x, &axes, span) }
+                let x = self.masked(x, &over, 0.0, span)?;
+                if over.is_empty() { Some(x) } else { self.sum_axes(x, &over, span) }
             }
             Reduction::Mean => {
                 let total = self.reduce(Reduction::Sum, x, axis, span)?;
-                let count = self.count(&dims, &axes, span)?;
+                let count = self.count(&dims, &over, span)?;
                 self.map2(Binary::Div, total, count, span)
             }
             Reduction::Norm => {
@@ -110,22 +114,22 @@ impl Checker<'_> {
                 self.map1(Unary::Sqrt, total, span)
             }
             Reduction::Max => {
-                let x = self.masked(x, &axes, f64::NEG_INFINITY, span)?;
+                let x = self.masked(x, &over, f64::NEG_INFINITY, span)?;
                 self.along_last(x, axis, span, Kind::MaxLast)
             }
             Reduction::Min => {
-                let x = self.masked(x, &axes, f64::INFINITY, span)?;
+                let x = self.masked(x, &over, f64::INFINITY, span)?;
                 let minus = self.map1(Unary::Neg, x, span)?;
                 let top = self.along_last(minus, axis, span, Kind::MaxLast)?;
                 self.map1(Unary::Neg, top, span)
             }
             Reduction::LogSumExp => {
-                let x = self.masked(x, &axes, f64::NEG_INFINITY, span)?;
+                let x = self.masked(x, &over, f64::NEG_INFINITY, span)?;
                 self.along_last(x, axis, span, Kind::LogSumExpLast)
             }
             Reduction::LogSoftmax | Reduction::Softmax => {
                 let total = self.reduce(Reduction::LogSumExp, x, axis, span)?;
-                let kept: Vec<usize> = (0..dims.len()).filter(|a| !axes.contains(a)).collect();
+                let kept: Vec<usize> = (0..dims.len()).filter(|a| !over.contains(a)).collect();
                 let wide = self.broadcast(total, &kept, dims, span)?;
                 let log = self.map2(Binary::Sub, x, wide, span)?;
                 if f == Reduction::Softmax { self.map1(Unary::Exp, log, span) } else { Some(log) }

@@ -112,6 +112,10 @@ impl Checker<'_> {
             return Some(self.value_of(d, span));
         }
         if name == "t" {
+            if self.find_decl(scope.module, name).is_some() {
+                // Reported at its declaration.
+                return Some(Value::Poison);
+            }
             return Some(self.time(span, scope));
         }
         let mut at = Some(scope.module);
@@ -165,7 +169,8 @@ impl Checker<'_> {
                 .here("not visible here")
                 .help("write `use nn` at the top of the file");
         }
-        let mut d = Diagnostic::error(codes::UNKNOWN_NAME, span, format!("nothing is called `{name}`")).here("unknown name");
+        let mut d =
+            Diagnostic::error(codes::UNKNOWN_NAME, span, format!("nothing is called `{name}`")).here("unknown name");
         if name == "end" {
             return d.help("`end` stands for the last index, inside of `x[…]` only");
         }
@@ -189,7 +194,9 @@ impl Checker<'_> {
                 d = d.label(decl.name.span, format!("`{meant}` is declared here"));
             }
         } else {
-            d = d.help(format!("declare it: `let {name} = …`, `param {name} = …`, `input {name}: […]` or `dim {name} = …`"));
+            d = d.help(format!(
+                "declare it: `let {name} = …`, `param {name} = …`, `input {name}: […]` or `dim {name} = …`"
+            ));
         }
         d
     }

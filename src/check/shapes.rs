@@ -24,11 +24,7 @@ impl Checker<'_> {
             match self.resolve(name, e.span, scope) {
                 Value::Size(dim) => return Some(dim),
                 Value::Poison => return None,
-                Value::Tensor(_)
-                | Value::Solution(_)
-                | Value::Callable(_)
-                | Value::Builtin(_)
-                | Value::Module => {}
+                Value::Tensor(_) | Value::Solution(_) | Value::Callable(_) | Value::Builtin(_) | Value::Module => {}
             }
         }
         let id = self.expr(e, scope)?;
@@ -74,9 +70,9 @@ impl Checker<'_> {
         let is = |v: &Value| matches!(v, Value::Size(_));
         scope.locals.iter().any(|(n, v)| n == name && is(v))
             || self.modules[scope.module].locals.iter().any(|(n, v)| n == name && is(v))
-            || self.find_decl(scope.module, name).is_some_and(|d| {
-                matches!(self.decls[d].item.kind, crate::syntax::ast::ItemKind::Dim { .. })
-            })
+            || self
+                .find_decl(scope.module, name)
+                .is_some_and(|d| matches!(self.decls[d].item.kind, crate::syntax::ast::ItemKind::Dim { .. }))
     }
 
     /// The domain of a written type, and the number of classes if it is a label.
@@ -130,14 +126,22 @@ impl Checker<'_> {
     }
 
     /// Whether two operands combine elementwise, or a report.
-    pub fn combine(&mut self, what: &str, a: (ExprId, &Expr), b: (ExprId, &Expr), span: Span, scope: &Scope) -> Option<()> {
+    pub fn combine(
+        &mut self,
+        what: &str,
+        a: (ExprId, &Expr),
+        b: (ExprId, &Expr),
+        span: Span,
+        scope: &Scope,
+    ) -> Option<()> {
         let (ta, tb) = (self.ty(a.0), self.ty(b.0));
         if ta.is_scalar() || tb.is_scalar() || ta.fits(&tb) {
             return Some(());
         }
-        let mut d = Diagnostic::error(codes::SHAPES, span, format!("shapes {ta} and {tb} do not combine with `{what}`"))
-            .label(a.1.span, format!("shape {ta}"))
-            .label(b.1.span, format!("shape {tb}"));
+        let mut d =
+            Diagnostic::error(codes::SHAPES, span, format!("shapes {ta} and {tb} do not combine with `{what}`"))
+                .label(a.1.span, format!("shape {ta}"))
+                .label(b.1.span, format!("shape {tb}"));
         d = self.declared(d, a.1, scope);
         d = self.declared(d, b.1, scope);
         let outer = ta.dims.len() == 1 && tb.dims.len() == 1;
@@ -164,7 +168,11 @@ impl Checker<'_> {
         match self.find_decl(scope.module, name) {
             Some(i) if !self.modules[self.decls[i].module].is_std => {
                 let span = self.decls[i].name.span;
-                if d.labels.iter().any(|l| l.span == span) { d } else { d.label(span, format!("`{name}` is declared here")) }
+                if d.labels.iter().any(|l| l.span == span) {
+                    d
+                } else {
+                    d.label(span, format!("`{name}` is declared here"))
+                }
             }
             _ => d,
         }
@@ -204,9 +212,13 @@ impl Checker<'_> {
         let (at, name) = direct.or(first).unwrap_or((span, "t".into()));
         let is_state = self.program.systems.iter().any(|s| s.states.iter().any(|x| x.name == name));
         let d = if is_state && inside {
-            Diagnostic::error(codes::STATE_WITHOUT_TIME, at, format!("`{name}` is a function of time, and {what} has no time"))
-                .here("which time?")
-                .help(format!("write `{name}(ts)` for its values at the times `ts`, or `{name}(1)` at one time"))
+            Diagnostic::error(
+                codes::STATE_WITHOUT_TIME,
+                at,
+                format!("`{name}` is a function of time, and {what} has no time"),
+            )
+            .here("which time?")
+            .help(format!("write `{name}(ts)` for its values at the times `ts`, or `{name}(1)` at one time"))
         } else if name == "t" {
             Diagnostic::error(codes::SIGNAL_AS_STATIC, span, format!("{what} must not vary in time"))
                 .here("this depends on `t`")
@@ -223,5 +235,7 @@ impl Checker<'_> {
 }
 
 fn bad_size(span: Span, message: &str) -> Diagnostic {
-    Diagnostic::error(codes::BAD_SIZE, span, message).here("not a size").help("a size is a `dim` or a number such as 50")
+    Diagnostic::error(codes::BAD_SIZE, span, message)
+        .here("not a size")
+        .help("a size is a `dim` or a number such as 50")
 }

@@ -83,7 +83,8 @@ fn declarations(program: &Program, text: &mut String) {
 /// The expressions that anything needs.
 fn expressions(program: &Program, text: &mut String) {
     let mut needed = vec![false; program.exprs.len()];
-    let mut stack: Vec<ExprId> = program.lets.iter().chain(&program.metrics).chain(&program.outputs).map(|l| l.value).collect();
+    let mut stack: Vec<ExprId> =
+        program.lets.iter().chain(&program.metrics).chain(&program.outputs).map(|l| l.value).collect();
     stack.extend(program.loss);
     stack.extend(program.params.iter().filter_map(|p| p.prior));
     for s in &program.systems {

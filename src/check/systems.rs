@@ -42,9 +42,13 @@ impl Checker<'_> {
         match self.systems[k as usize].start {
             Progress::Done(_) => return Some(()),
             Progress::Busy => {
-                let d = Diagnostic::error(codes::OWN_SOLUTION, span, "a start value cannot depend on the solution that it starts")
-                    .here("used while its own start values are worked out")
-                    .help("start values depend on parameters, inputs and static lets");
+                let d = Diagnostic::error(
+                    codes::OWN_SOLUTION,
+                    span,
+                    "a start value cannot depend on the solution that it starts",
+                )
+                .here("used while its own start values are worked out")
+                .help("start values depend on parameters, inputs and static lets");
                 return self.fail(d);
             }
             Progress::Todo => {}
@@ -64,8 +68,14 @@ impl Checker<'_> {
         let item = self.decls[decl].item.clone();
         let scope = Scope::of(self.decls[decl].module);
         let name = self.decls[decl].name.clone();
-        let mut info =
-            StateInfo { name: name.text.clone(), ty: Ty::scalar(), domain: Domain::Real, init: None, rate: None, span: name.span };
+        let mut info = StateInfo {
+            name: name.text.clone(),
+            ty: Ty::scalar(),
+            domain: Domain::Real,
+            init: None,
+            rate: None,
+            span: name.span,
+        };
         let ItemKind::State { ty, init, .. } = &item.kind else { return info };
         let declared = self.written(ty, &scope);
         if let Some((domain, class)) = self.domain(ty, &scope) {
@@ -86,9 +96,13 @@ impl Checker<'_> {
             if let Some(values) = super::constant::evaluate(&self.program, id)
                 && !info.domain.contains(&values)
             {
-                let d = Diagnostic::error(codes::OUTSIDE, init.span, format!("the start value of `{}` is not {}", name.text, info.domain.spell()))
-                    .here("outside of the domain")
-                    .label(ty.span, "the domain");
+                let d = Diagnostic::error(
+                    codes::OUTSIDE,
+                    init.span,
+                    format!("the start value of `{}` is not {}", name.text, info.domain.spell()),
+                )
+                .here("outside of the domain")
+                .label(ty.span, "the domain");
                 self.report(d);
             }
         }
@@ -117,9 +131,16 @@ impl Checker<'_> {
             return self.broadcast(id, &[], ty.dims.clone(), value.span);
         }
         let name = &declared.1.text;
-        let d = Diagnostic::error(codes::DECLARED_SHAPE, value.span, format!("`{name}` has shape {ty}, but its value has {found}"))
-            .here(format!("shape {found}"))
-            .label(if declared.0.end > declared.0.start { declared.0 } else { declared.1.span }, format!("declared as {ty}"));
+        let d = Diagnostic::error(
+            codes::DECLARED_SHAPE,
+            value.span,
+            format!("`{name}` has shape {ty}, but its value has {found}"),
+        )
+        .here(format!("shape {found}"))
+        .label(
+            if declared.0.end > declared.0.start { declared.0 } else { declared.1.span },
+            format!("declared as {ty}"),
+        );
         let d = self.declared(d, value, scope);
         self.fail(d)
     }
@@ -184,9 +205,13 @@ impl Checker<'_> {
         for (index, d) in self.modules[module].states.clone().into_iter().enumerate() {
             if !seen.iter().any(|s| s.0 == index) {
                 let name = self.decls[d].name.clone();
-                let d = Diagnostic::error(codes::NO_EQUATION, name.span, format!("the state `{}` has no equation", name.text))
-                    .here("declared here")
-                    .help(format!("write its time derivative: `{}' = …`", name.text));
+                let d = Diagnostic::error(
+                    codes::NO_EQUATION,
+                    name.span,
+                    format!("the state `{}` has no equation", name.text),
+                )
+                .here("declared here")
+                .help(format!("write its time derivative: `{}' = …`", name.text));
                 self.report(d);
             }
         }
@@ -202,7 +227,8 @@ impl Checker<'_> {
     }
 
     fn equation_without_state(&mut self, state: &Name, names: &[String], module: usize) {
-        let mut d = Diagnostic::error(codes::NO_STATE, state.span, format!("there is no state `{}`", state.text)).here("not a state");
+        let mut d = Diagnostic::error(codes::NO_STATE, state.span, format!("there is no state `{}`", state.text))
+            .here("not a state");
         if let Some(meant) = did_you_mean(&state.text, names.iter().map(String::as_str)) {
             d = d.help(format!("did you mean `{meant}'`?")).fix(state.span, meant, format!("write `{meant}`"));
         } else if let Some(i) = self.modules[module].names.get(&state.text) {
@@ -229,12 +255,27 @@ impl Checker<'_> {
             };
             let id = self.constant_in_time(id, at, "an argument of a system")?;
             let actual = self.ty(id);
+            let is_argument = |e: &ExprId| matches!(self.program.expr(*e).kind, Kind::Argument(..));
+            if self.program.reachable(&[id], false).iter().any(is_argument) {
+                let d = Diagnostic::error(
+                    codes::NOT_YET,
+                    at,
+                    "a system depends on the variable of a derivative inside of a function",
+                )
+                .here("this varies with what is differentiated")
+                .help("differentiate the solution outside of the function, with respect to a parameter or an input");
+                return self.fail(d);
+            }
             if let Some(ty) = &f.ty
                 && !self.matches(ty, &actual, &mut scope)?
             {
-                let d = Diagnostic::error(codes::ARGUMENT_SHAPE, at, format!("`{}` of `{}` has another shape", f.name.text, name.text))
-                    .here(format!("shape {actual}"))
-                    .label(ty.span, "declared like this");
+                let d = Diagnostic::error(
+                    codes::ARGUMENT_SHAPE,
+                    at,
+                    format!("`{}` of `{}` has another shape", f.name.text, name.text),
+                )
+                .here(format!("shape {actual}"))
+                .label(ty.span, "declared like this");
                 return self.fail(d);
             }
             scope.locals.push((f.name.text.clone(), Value::Tensor(id)));
@@ -244,7 +285,8 @@ impl Checker<'_> {
             return Some(*k);
         }
         if self.frames.iter().filter(|f| f.decl == decl).count() > 0 {
-            let d = Diagnostic::error(codes::RECURSION, span, format!("`{}` needs its own solution", name.text)).here("inside of itself");
+            let d = Diagnostic::error(codes::RECURSION, span, format!("`{}` needs its own solution", name.text))
+                .here("inside of itself");
             return self.fail(d);
         }
         let m = self.modules.len();
@@ -256,7 +298,11 @@ impl Checker<'_> {
             ..Module::default()
         });
         let count = self.instances.len() + 1;
-        let label = if self.instances.keys().any(|i| i.0 == decl) { format!("{}.{count}", name.text) } else { name.text.clone() };
+        let label = if self.instances.keys().any(|i| i.0 == decl) {
+            format!("{}.{count}", name.text)
+        } else {
+            name.text.clone()
+        };
         for item in body {
             self.add_decl(m, Rc::new(item.clone()));
         }
@@ -280,7 +326,8 @@ impl Checker<'_> {
             return self.value_of(d, name.span);
         }
         let names: Vec<String> = self.program.systems[k as usize].states.iter().map(|s| s.name.clone()).collect();
-        let d = Diagnostic::error(codes::FIELD, name.span, format!("the solution has no `{}`", name.text)).here("unknown state");
+        let d = Diagnostic::error(codes::FIELD, name.span, format!("the solution has no `{}`", name.text))
+            .here("unknown state");
         let d = match did_you_mean(&name.text, names.iter().map(String::as_str)) {
             Some(meant) => d.help(format!("did you mean `{meant}`?")),
             None => d.help(format!("its states: {}", names.join(", "))),
@@ -290,7 +337,14 @@ impl Checker<'_> {
     }
 
     /// `signal(times)`
-    pub fn sample_call(&mut self, id: ExprId, callee: &Expr, given: &Args, span: Span, scope: &Scope) -> Option<ExprId> {
+    pub fn sample_call(
+        &mut self,
+        id: ExprId,
+        callee: &Expr,
+        given: &Args,
+        span: Span,
+        scope: &Scope,
+    ) -> Option<ExprId> {
         let [times] = given.positional.as_slice() else {
             let d = wrong_count("signal(time)", given.positional.len() + given.named.len(), span)
                 .help("a signal takes one argument: a time, or a vector of times");
@@ -310,13 +364,15 @@ impl Checker<'_> {
         let at = self.constant_in_time(times.id, times.expr.span, "a time")?;
         let ty = self.ty(at);
         if ty.dims.len() > 1 {
-            let d = Diagnostic::error(codes::NOT_SCALAR, times.expr.span, "times are a scalar or a vector").here(format!("shape {ty}"));
+            let d = Diagnostic::error(codes::NOT_SCALAR, times.expr.span, "times are a scalar or a vector")
+                .here(format!("shape {ty}"));
             return self.fail(d);
         }
         if self.inside == Some(system) {
-            let d = Diagnostic::error(codes::OWN_SOLUTION, span, "an equation cannot use the solution of its own system")
-                .here("the solution at another time")
-                .help("inside of the equations a state stands for its value now; delays are not supported");
+            let d =
+                Diagnostic::error(codes::OWN_SOLUTION, span, "an equation cannot use the solution of its own system")
+                    .here("the solution at another time")
+                    .help("inside of the equations a state stands for its value now; delays are not supported");
             return self.fail(d);
         }
         self.start_system(system, span)?;
@@ -363,7 +419,8 @@ impl Checker<'_> {
                 }
             }
             if seen.contains(user) {
-                let d = Diagnostic::error(codes::OWN_SOLUTION, *span, "two systems need each other's solution").here("on the way back to itself");
+                let d = Diagnostic::error(codes::OWN_SOLUTION, *span, "two systems need each other's solution")
+                    .here("on the way back to itself");
                 self.report(d);
             }
         }

@@ -52,11 +52,8 @@ models! { lotka_volterra moons spiral latent hamiltonian classifier notation }
 
 #[test]
 fn ragged_models_compile() {
-    let options = Options {
-        sizes: vec![("T".into(), DimSize::Ragged { max: 12 })],
-        trajectory: Some(7),
-        ..Options::default()
-    };
+    let options =
+        Options { sizes: vec![("T".into(), DimSize::Ragged { max: 12 })], trajectory: Some(7), ..Options::default() };
     for text in [
         include_str!("../../tests/models/lotka_volterra.node"),
         include_str!("../../tests/models/latent.node"),
@@ -153,5 +150,113 @@ fn every_wrong_program_has_its_code() {
             let found = problems_of(&text);
             assert!(found.iter().any(|c| name.starts_with(c)), "{name}: {found:?}");
         }
+    }
+}
+
+/// Words of a model, and what stands between them.
+fn tokens(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    let class = |c: char| {
+        if c.is_alphanumeric() || c == '_' {
+            0
+        } else if c.is_whitespace() {
+            1
+        } else {
+            2
+        }
+    };
+    let mut before = None;
+    for (i, c) in text.char_indices() {
+        if before.is_some_and(|b| b != class(c) || b == 2) {
+            found.push(&text[start..i]);
+            start = i;
+        }
+        before = Some(class(c));
+    }
+    found.push(&text[start..]);
+    found
+}
+
+/// A word left out, doubled, or put in the place of another: there may be diagnostics, but no panic.
+#[test]
+fn mutilated_models_never_panic() {
+    let models = [
+        include_str!("../../tests/models/lotka_volterra.node"),
+        include_str!("../../tests/models/moons.node"),
+        include_str!("../../tests/models/hamiltonian.node"),
+        include_str!("../../tests/models/classifier.node"),
+        include_str!("../../tests/models/notation.node"),
+    ];
+    let mut state = 1_u64;
+    let mut random = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap_or(0) % n
+    };
+    for text in models {
+        let words = tokens(text);
+        for k in 0..400 {
+            let mut changed = words.clone();
+            let at = random(words.len());
+            match k % 3 {
+                0 => {
+                    changed.remove(at);
+                }
+                1 => changed[at] = words[random(words.len())],
+                _ => changed.insert(at, words[random(words.len())]),
+            }
+            let text: String = changed.concat();
+            let mut sources = Sources::default();
+            let id = sources.add("changed.node", text.clone());
+            let (file, _) = crate::syntax::parse(id, &text);
+            let ragged = DimSize::Ragged { max: 5 };
+            let sizes = vec![("T".into(), if k % 2 == 0 { ragged } else { DimSize::Fixed(5) })];
+            let options = Options { sizes, trajectory: Some(3), ..Options::default() };
+            let _ = super::data_items(&file, &options);
+            let (program, problems) = check(&file, &mut sources, &|_| Err("none".into()), &options);
+            match program {
+                Some(program) => {
+                    let _ = show(&program);
+                    if let Ok(lowered) = lower(&program, &options) {
+                        assert_eq!(crate::graph::verify(&lowered.graph), Vec::<String>::new(), "{text}");
+                    }
+                }
+                None => assert!(!problems.is_empty(), "{text}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_sum_in_index_notation_is_refused() {
+    assert_eq!(problems_of(&format!("input x: [3]\noutput v = sum(i: {})", vec!["x[i]"; 3000].join(" + "))), ["N0317"]);
+}
+
+#[test]
+fn a_long_product_is_fine() {
+    assert!(problems_of(&format!("output v = {}", vec!["1"; 3000].join("*"))).is_empty());
+}
+
+#[test]
+fn a_long_chain_of_lets_written_backwards_is_refused() {
+    let lets = (0..2000).map(|i| format!("let a{i} = a{} + 1\n", i + 1)).collect::<Vec<_>>().concat();
+    assert!(problems_of(&format!("{lets}let a2000 = 1\noutput v = a0")).contains(&"N0317"));
+}
+
+#[test]
+fn doubling_calls_end_in_a_diagnostic() {
+    let doubling = (1..60).map(|i| format!("fn f{i}(x) = f{}(f{0}(x + 1))\n", i - 1)).collect::<Vec<_>>().concat();
+    assert!(problems_of(&format!("fn f0(x) = x*x\n{doubling}output v = f59(1.5)")).contains(&"N0317"));
+}
+
+#[test]
+fn deep_nesting_never_overflows() {
+    let brackets = format!("output v = {}1{}", "(1 + ".repeat(150), ")".repeat(150));
+    let unary = format!("input x: []\noutput v = {}x", "-".repeat(5000));
+    let pipes = format!("input x: []\noutput v = x{}", " |> exp".repeat(3000));
+    let choices = format!("input x: []\noutput v = {}0", "if x > 0 then 1 else ".repeat(1000));
+    let indices = format!("input x: [3]\noutput v = x{}", "[0]".repeat(1000));
+    for text in [brackets, unary, pipes, choices, indices] {
+        let _ = problems_of(&text);
     }
 }

@@ -255,7 +255,7 @@ impl<'s> Planner<'s> {
 
     fn classify(&mut self, given: &HashSet<NodeId>) {
         let mut uses: HashMap<NodeId, usize> = HashMap::new();
-        for &id in &self.order {
+        for &id in self.order.iter().filter(|id| !given.contains(id)) {
             for a in self.g.args(id) {
                 *uses.entry(a).or_default() += 1;
             }
@@ -266,7 +266,7 @@ impl<'s> Planner<'s> {
         for id in self.order.clone() {
             let kind = if given.contains(&id) { Kind::Given } else { self.kind_of(id) };
             self.kind.insert(id, kind);
-            if let Op::SumLanes = self.g.node(id).op {
+            if kind != Kind::Given && self.g.node(id).op == Op::SumLanes {
                 let x = self.g.args(id)[0];
                 if self.kind[&x] == Kind::Contract && uses[&x] == 1 && matches!(self.g.node(x).op, Op::Einsum(_)) {
                     self.kind.insert(x, Kind::Absorbed);
@@ -355,7 +355,6 @@ impl<'s> Planner<'s> {
     /// The view of every node, as boxes of stored values.
     fn views(&mut self) {
         for id in self.order.clone() {
-            let node = self.g.node(id);
             let view = match self.kind[&id] {
                 Kind::Constant | Kind::Absorbed => continue,
                 Kind::View => self.derived(id),

@@ -153,7 +153,7 @@ impl EntryList {
     pub fn gradient(loss: NodeId, derived: &Derived) -> Self {
         let mut list = Self::value(loss, derived);
         let [raw, natural, inputs] = &derived.bars;
-        let mut all = |list: &mut Self, bars: &[Option<NodeId>]| bars.iter().map(|b| b.map(|b| list.add(b))).collect();
+        let all = |list: &mut Self, bars: &[Option<NodeId>]| bars.iter().map(|b| b.map(|b| list.add(b))).collect();
         list.roots.raw = all(&mut list, raw);
         list.roots.natural = all(&mut list, natural);
         list.roots.inputs = all(&mut list, inputs);

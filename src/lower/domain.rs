@@ -15,8 +15,8 @@ impl Domain {
             }
             Self::Unit => g.map1(Unary::Sigmoid, raw),
             Self::Interval(low, high) => {
-                let share = g.map1(Unary::Sigmoid, raw);
-                let scaled = g.scale(high - low, share);
+                let unit = g.map1(Unary::Sigmoid, raw);
+                let scaled = g.scale(high - low, unit);
                 g.shift(low, scaled)
             }
             Self::Simplex => {

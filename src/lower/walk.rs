@@ -3,7 +3,7 @@
 use super::lift::{lift, substitute};
 use super::model::StateInfo;
 use crate::check::{Derivative, Domain, ExprId, Kind, NO_DERIVATIVE, Program};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Span};
 use crate::diff::{self, DiffError, Mode};
 use crate::graph::{Graph, Leaf, NodeId, Scalar};
 use std::collections::HashMap;
@@ -37,24 +37,10 @@ impl<'p> Walk<'p> {
 
     /// Lowers everything that `roots` need.
     pub fn run(&mut self, roots: &[ExprId]) {
-        let mut needed = vec![false; self.program.exprs.len()];
-        let mut stack = roots.to_vec();
-        while let Some(id) = stack.pop() {
-            if std::mem::replace(&mut needed[id.index()], true) {
-                continue;
-            }
-            let kind = &self.program.expr(id).kind;
-            stack.extend(kind.operands());
-            if let Kind::Sample { system, .. } = kind {
-                let system = &self.program.systems[*system as usize];
-                stack.extend(system.from.into_iter().chain(system.states.iter().filter_map(|s| s.init)));
-            }
-        }
-        for (k, needed) in needed.into_iter().enumerate() {
-            if needed && self.nodes[k].is_none() {
-                let id = ExprId(u32::try_from(k).unwrap_or(u32::MAX));
+        for id in self.program.reachable(roots, false) {
+            if self.nodes[id.index()].is_none() {
                 let node = self.lower(id);
-                self.nodes[k] = Some(node);
+                self.nodes[id.index()] = Some(node);
             }
         }
     }
@@ -75,15 +61,16 @@ impl<'p> Walk<'p> {
         let typed = self.program.expr(id);
         let shape = typed.ty.shape();
         match &typed.kind {
-            Kind::Const(Scalar(value)) => self.g.scalar(*value),
-            Kind::Param(k) => self.param(*k as usize),
-            Kind::Input(k) => self.g.leaf(Leaf::Input(*k), &shape),
-            Kind::Noise(k) => self.g.leaf(Leaf::Noise(*k), &shape),
-            Kind::Length(k) => self.g.leaf(Leaf::Length(*k), &[]),
-            Kind::Time(_) => self.g.leaf(Leaf::Time, &[]),
-            Kind::State { system, index } => self.state(*system as usize, *index as usize),
-            Kind::Iota => self.g.iota(shape[0]),
-            Kind::Delta => self.g.delta(shape[0]),
+            Kind::Const(_)
+            | Kind::Param(_)
+            | Kind::Input(_)
+            | Kind::Noise(_)
+            | Kind::Length(_)
+            | Kind::Time(_)
+            | Kind::State { .. }
+            | Kind::Iota
+            | Kind::Delta
+            | Kind::Argument(..) => self.leaf(&typed.kind, &shape),
             Kind::Map1(f, a) => {
                 let a = self.node(*a);
                 self.g.map1(*f, a)
@@ -144,7 +131,6 @@ impl<'p> Walk<'p> {
                 let (table, times, at) = (self.node(*table), self.node(*times), self.node(*at));
                 self.g.interp(table, times, at)
             }
-            Kind::Argument(k, _) => self.g.leaf(Leaf::Seed(ARGUMENT + k), &shape),
             Kind::Bind { index, value, body } => {
                 let shape = self.program.ty(*value).shape();
                 let seed = self.g.leaf(Leaf::Seed(ARGUMENT + index), &shape);
@@ -154,20 +140,29 @@ impl<'p> Walk<'p> {
             Kind::Derivative { op, of, wrt, direction } => {
                 let (y, x) = (self.node(*of), self.node(*wrt));
                 let v = direction.map(|d| self.node(d));
-                match self.derivative(*op, y, x, v) {
-                    Ok(node) => node,
-                    Err(error) => {
-                        let d = Diagnostic::error(NO_DERIVATIVE, typed.span, format!("this derivative does not exist: {}", error.why))
-                            .here("asked for here");
-                        self.problems.push(d);
-                        self.g.full(0.0, &shape)
-                    }
-                }
+                self.forbid_through_equations(*of, *wrt, typed.span);
+                self.derivative(*op, (y, x, v), typed.span, &shape)
             }
             Kind::Sample { system, value, times } => {
                 let (value, times) = (self.node(*value), self.node(*times));
                 self.sample(*system, value, times)
             }
+        }
+    }
+
+    fn leaf(&mut self, kind: &Kind, shape: &[usize]) -> NodeId {
+        match kind {
+            Kind::Const(Scalar(value)) => self.g.scalar(*value),
+            Kind::Param(k) => self.param(*k as usize),
+            Kind::Input(k) => self.g.leaf(Leaf::Input(*k), shape),
+            Kind::Noise(k) => self.g.leaf(Leaf::Noise(*k), shape),
+            Kind::Length(k) => self.g.leaf(Leaf::Length(*k), &[]),
+            Kind::State { system, index } => self.state(*system as usize, *index as usize),
+            Kind::Iota => self.g.iota(shape[0]),
+            Kind::Delta => self.g.delta(shape[0]),
+            Kind::Argument(k, _) => self.g.leaf(Leaf::Seed(ARGUMENT + k), shape),
+            // All that is left is time.
+            _ => self.g.leaf(Leaf::Time, &[]),
         }
     }
 
@@ -236,29 +231,65 @@ impl<'p> Walk<'p> {
         lift(&mut self.g, value, &HashMap::from([(leaf, rows), (clock, ts)]), n)
     }
 
-    fn derivative(&mut self, op: Derivative, y: NodeId, x: NodeId, v: Option<NodeId>) -> Result<NodeId, DiffError> {
-        let g = &mut self.g;
-        let v = match v {
-            Some(v) => v,
-            None => x,
-        };
-        Ok(match op {
-            Derivative::Grad => diff::gradient(g, y, x)?,
-            Derivative::Jac => diff::jacobian(g, y, x)?,
-            Derivative::Div => diff::divergence(g, y, x)?,
-            Derivative::Hess => diff::hessian(g, y, x)?,
-            Derivative::Lap => diff::laplacian(g, y, x)?,
-            Derivative::Hvp => diff::hvp(g, y, x, v)?,
-            Derivative::Jvp => {
-                let found = diff::jvp(g, &[y], &[(x, v)])?;
-                or_zeros(g, found[0], y)
+    /// The derivative of a solution with respect to what its equations use has no form here: captures come later.
+    fn forbid_through_equations(&mut self, of: ExprId, wrt: ExprId, span: Span) {
+        let sampled = self.program.reachable(&[of], true);
+        let mut rates = Vec::new();
+        for id in &sampled {
+            if let Kind::Sample { system, .. } = self.program.expr(*id).kind {
+                rates.extend(self.program.systems[system as usize].states.iter().filter_map(|s| s.rate));
             }
-            Derivative::Vjp => {
-                let found = diff::vjp(g, &[(y, v)], &[x], Mode::PerSample)?;
-                or_zeros(g, found[0], x)
-            }
-        })
+        }
+        if self.program.reachable(&rates, true).contains(&wrt) {
+            let d = Diagnostic::error(
+                NO_DERIVATIVE,
+                span,
+                "the derivative of a solution with respect to what its equations use",
+            )
+            .here("not in this version")
+            .help("make it a state with the equation `k' = 0` and the variable as its start value");
+            self.problems.push(d);
+        }
     }
+
+    fn derivative(
+        &mut self,
+        op: Derivative,
+        on: (NodeId, NodeId, Option<NodeId>),
+        span: Span,
+        shape: &[usize],
+    ) -> NodeId {
+        match derivative(&mut self.g, op, on) {
+            Ok(node) => node,
+            Err(error) => {
+                let message = format!("this derivative does not exist: {}", error.why);
+                self.problems.push(Diagnostic::error(NO_DERIVATIVE, span, message).here("asked for here"));
+                self.g.full(0.0, shape)
+            }
+        }
+    }
+}
+
+/// A derivative operator on y, x and a direction (absent where it takes none).
+fn derivative(g: &mut Graph, op: Derivative, on: (NodeId, NodeId, Option<NodeId>)) -> Result<NodeId, DiffError> {
+    let (y, x, direction) = on;
+    let v = direction.unwrap_or(x);
+    Ok(match op {
+        Derivative::Grad => diff::gradient(g, y, x)?,
+        Derivative::Jac => diff::jacobian(g, y, x)?,
+        Derivative::Div => diff::divergence(g, y, x)?,
+        Derivative::Hess => diff::hessian(g, y, x)?,
+        Derivative::Lap => diff::laplacian(g, y, x)?,
+        Derivative::Hvp => diff::hvp(g, y, x, v)?,
+        Derivative::Jvp => {
+            let found = diff::jvp(g, &[y], &[(x, v)])?;
+            or_zeros(g, found[0], y)
+        }
+        Derivative::Vjp => {
+            let found = diff::vjp(g, &[(y, v)], &[x], Mode::PerSample)?;
+            or_zeros(g, found[0], x)
+        }
+    })
 }
 
 fn or_zeros(g: &mut Graph, found: Option<NodeId>, like: NodeId) -> NodeId {

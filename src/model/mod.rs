@@ -6,6 +6,7 @@
 mod batch;
 mod evaluate;
 mod objective;
+mod parameters;
 mod program;
 mod system;
 mod tile;
@@ -13,6 +14,7 @@ mod tile;
 pub use batch::Batch;
 pub use evaluate::{Dropped, Evaluated, SampleOutputs, Work};
 pub use objective::{ModelObjective, ObjectiveSetup};
+pub use parameters::{initial, unconstrain};
 pub use program::{Program, build};
 pub use system::{Capture, SystemKernels, SystemParts};
 

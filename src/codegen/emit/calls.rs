@@ -21,7 +21,7 @@ impl Emitter<'_, '_> {
     pub(super) fn index(&mut self, index: &Indexing) {
         let words = [index.rows, index.width, index.count, index.lanes].map(|n| i64::try_from(n).unwrap_or(0));
         let at = self.imports.describe(&words);
-        let description = self.b.ins().iadd_imm(self.words, at);
+        let description = self.b.ins().iadd_imm_s(self.words, at);
         let mut values = vec![description];
         for view in [&index.a, &index.b, &index.out] {
             let addr = self.address(view);

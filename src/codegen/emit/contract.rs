@@ -40,7 +40,7 @@ impl Emitter<'_, '_> {
         let at = self.imports.describe(&words);
         let f = self.imports.kernel(self.b.func, "gemm");
         self.outer(&p.outer, addrs, &mut |e, [a, b, out]| {
-            let description = e.b.ins().iadd_imm(e.words, at);
+            let description = e.b.ins().iadd_imm_s(e.words, at);
             let (a, b, out) = (e.pointer(a), e.pointer(b), e.pointer(out));
             e.b.ins().call(f, &[description, a, b, out]);
         });
@@ -176,8 +176,8 @@ impl Emitter<'_, '_> {
         self.b.switch_to_block(header);
         let moved = addrs.iter().zip(&s.over).map(|(a, t)| self.advance(*a, i, t[level] * bytes)).collect();
         let sum = self.sum(s, level + 1, moved, total, wide, unit);
-        let next = self.b.ins().iadd_imm(i, 1);
-        let more = self.b.ins().icmp_imm(IntCC::SignedLessThan, next, n);
+        let next = self.b.ins().iadd_imm_s(i, 1);
+        let more = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, next, n);
         self.b.ins().brif(more, header, &[next.into(), sum.into()], exit, &[sum.into()]);
         self.b.switch_to_block(exit);
         done
@@ -187,7 +187,7 @@ impl Emitter<'_, '_> {
         let addr = self.address(out);
         let pointer = self.pointer(addr);
         let at = self.imports.describe(&[i64::try_from(n).unwrap_or(0)]);
-        let description = self.b.ins().iadd_imm(self.words, at);
+        let description = self.b.ins().iadd_imm_s(self.words, at);
         let f = self.imports.kernel(self.b.func, "clear");
         self.b.ins().call(f, &[description, pointer]);
     }

@@ -116,7 +116,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
 
     /// An address as one value.
     fn pointer(&mut self, addr: Addr) -> Value {
-        if addr.offset == 0 { addr.pointer } else { self.b.ins().iadd_imm(addr.pointer, addr.offset) }
+        if addr.offset == 0 { addr.pointer } else { self.b.ins().iadd_imm_s(addr.pointer, addr.offset) }
     }
 
     /// Splits a distance that an instruction cannot hold.
@@ -146,8 +146,8 @@ impl<'a, 'f> Emitter<'a, 'f> {
         self.b.ins().jump(header, &[zero.into()]);
         self.b.switch_to_block(header);
         body(self, i);
-        let next = self.b.ins().iadd_imm(i, step);
-        let more = self.b.ins().icmp_imm(IntCC::SignedLessThan, next, n);
+        let next = self.b.ins().iadd_imm_s(i, step);
+        let more = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, next, n);
         self.b.ins().brif(more, header, &[next.into()], exit, &[]);
         self.b.switch_to_block(exit);
     }
@@ -159,8 +159,8 @@ impl<'a, 'f> Emitter<'a, 'f> {
         }
         let by = match step {
             1 => i,
-            s if s > 0 && s.count_ones() == 1 => self.b.ins().ishl_imm(i, i64::from(s.trailing_zeros())),
-            s => self.b.ins().imul_imm(i, s),
+            s if s > 0 && s.count_ones() == 1 => self.b.ins().ishl_imm_u(i, i64::from(s.trailing_zeros())),
+            s => self.b.ins().imul_imm_s(i, s),
         };
         Addr { pointer: self.b.ins().iadd(addr.pointer, by), offset: addr.offset }
     }
