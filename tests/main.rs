@@ -1,5 +1,6 @@
 //! The one integration test binary.
 
+mod golden;
 mod graphs;
 mod random_graphs;
 mod smoke;
