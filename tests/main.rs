@@ -1,7 +1,35 @@
-//! The one integration test binary.
+//! The one integration test binary: a module a topic.
 
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::many_single_char_names,
+    clippy::float_cmp,
+    reason = "small counts; z, t, h, w are the field's names; exact equality is what is tested"
+)]
+
+#[path = "suite/errors/mod.rs"]
+mod errors;
+#[path = "suite/solve/mod.rs"]
+mod solve;
+#[path = "suite/syntax/mod.rs"]
+mod syntax;
+
+#[path = "suite/divergence.rs"]
+mod divergence;
+#[path = "suite/golden.rs"]
 mod golden;
+#[path = "suite/gradients.rs"]
+mod gradients;
+#[path = "suite/graphs.rs"]
 mod graphs;
+#[path = "suite/operators.rs"]
+mod operators;
+#[path = "suite/random_graphs.rs"]
 mod random_graphs;
-mod smoke;
-mod smoke_examples;
+#[path = "suite/rules.rs"]
+mod rules;
+#[path = "suite/scaling.rs"]
+mod scaling;

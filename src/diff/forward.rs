@@ -80,7 +80,8 @@ impl Sweep<'_> {
                 let mut total = None;
                 for (p, dot) in [(pa, dots[0]), (pb, dots[1])] {
                     if let (Some(p), Some(dot)) = (p, dot) {
-                        let term = self.product(p, dot);
+                        let guarded = *f == Binary::Guard;
+                        let term = if guarded { self.guarded(p, dot) } else { self.product(p, dot) };
                         total = Some(self.add(total, term));
                     }
                 }
@@ -200,6 +201,12 @@ impl Sweep<'_> {
         let with: SmallVec<[u8; 4]> = std::iter::once(DIRECTION).chain(own.iter().copied()).collect();
         let spec = Einsum { args: [own, with.clone()].into_iter().collect(), out: with };
         self.g.einsum(spec, &[p, dot])
+    }
+
+    /// The product that a masked factor makes 0 even of an infinite tangent.
+    fn guarded(&mut self, p: NodeId, dot: NodeId) -> NodeId {
+        let wide = self.widen(p);
+        self.g.map2(Binary::Guard, wide, dot)
     }
 
     fn einsum(&mut self, spec: &Einsum, args: &[NodeId], k: usize, dot: NodeId) -> NodeId {

@@ -72,14 +72,15 @@ fn join(joined: &HashMap<NodeId, Product>, product: Product) -> Product {
     }
     let mut fresh = product.operands.iter().flat_map(|o| &o.1).chain(&product.out).max().map_or(0, |m| m + 1);
     let mut out = Product { operands: Vec::new(), out: product.out.clone() };
-    for (x, labels) in &product.operands {
-        let inner = joined.get(x).filter(|p| out.operands.len() + p.operands.len() <= LARGEST);
-        let Some(inner) = inner else {
-            out.operands.push((*x, labels.clone()));
+    let mut waiting: Vec<(NodeId, SmallVec<[u8; 4]>)> = product.operands.iter().rev().cloned().collect();
+    while let Some((x, labels)) = waiting.pop() {
+        let room = LARGEST - (out.operands.len() + waiting.len()).min(LARGEST);
+        let Some(inner) = joined.get(&x).filter(|p| p.operands.len() <= room) else {
+            out.operands.push((x, labels));
             continue;
         };
-        let mut names: HashMap<u8, u8> = inner.out.iter().copied().zip(labels.iter().copied()).collect();
-        for (y, ys) in &inner.operands {
+        let mut names: HashMap<u8, u8> = inner.out.iter().copied().zip(labels).collect();
+        for (y, ys) in inner.operands.iter().rev() {
             let renamed = ys
                 .iter()
                 .map(|l| {
@@ -89,7 +90,7 @@ fn join(joined: &HashMap<NodeId, Product>, product: Product) -> Product {
                     })
                 })
                 .collect();
-            out.operands.push((*y, renamed));
+            waiting.push((*y, renamed));
         }
     }
     out
