@@ -33,3 +33,5 @@ mod random_graphs;
 mod rules;
 #[path = "suite/scaling.rs"]
 mod scaling;
+#[path = "suite/workloads.rs"]
+mod workloads;
