@@ -35,3 +35,5 @@ mod rules;
 mod scaling;
 #[path = "suite/workloads.rs"]
 mod workloads;
+#[path = "suite/examples.rs"]
+mod examples;

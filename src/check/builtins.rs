@@ -93,12 +93,15 @@ impl Checker<'_> {
         span: Span,
         scope: &Scope,
     ) -> Value {
-        if matches!(name, "scan" | "conv" | "pool") {
+        if matches!(name, "conv" | "pool") {
             let d = Diagnostic::error(codes::NOT_YET, span, format!("`{name}` does not exist in this version"))
                 .here("not yet")
                 .help("see the language reference for what there is");
             self.report(d);
             return Value::Poison;
+        }
+        if name == "scan" {
+            return self.scan(args, span, scope).unwrap_or(Value::Poison);
         }
         let sized = match name {
             "zeros" => self.sized(Some(0.0), args, span, scope),

@@ -45,7 +45,7 @@ impl Checker<'_> {
                 let _ = self.arguments(args, piped, scope);
                 Value::Poison
             }
-            Value::Solution(_) | Value::Size(_) | Value::Module => {
+            Value::Solution(_) | Value::Size(_) | Value::Module | Value::Folded { .. } => {
                 let d = Diagnostic::error(codes::WRONG_KIND, callee.span, "this cannot be called")
                     .here("not a function")
                     .help("of a solution, call a state: `.z(1)`");

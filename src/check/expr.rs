@@ -114,6 +114,9 @@ impl Checker<'_> {
                     .here("a function, used as a value")
                     .help(format!("call it: `{}`", super::builtins::signature(name)))
             }
+            Value::Folded { .. } => Diagnostic::error(codes::WRONG_KIND, span, "a `scan` has many states")
+                .here("which of them?")
+                .help("write `.last` for the last state, `.all` for all of them"),
             Value::Module => Diagnostic::error(codes::WRONG_KIND, span, format!("`{name}` is a module"))
                 .here("a module, used as a value")
                 .help(format!("name something in it: `{name}.…`")),
@@ -309,6 +312,8 @@ impl Checker<'_> {
         }
         match self.value(base, scope) {
             Value::Solution(k) => self.state_of(k, name),
+            Value::Folded { last, .. } if name.text == "last" => Value::Tensor(last),
+            Value::Folded { all, .. } if name.text == "all" => Value::Tensor(all),
             Value::Poison => Value::Poison,
             other => {
                 let Some(x) = self.tensor(other, base.span, "this") else { return Value::Poison };

@@ -159,7 +159,9 @@ impl Checker<'_> {
             (None, None) => {
                 let d = Diagnostic::error(codes::NO_SIZE, name.span, format!("`{text}` has no size"))
                     .here("neither a value nor data to take it from")
-                    .help(format!("write `dim {text} = 10`, use `{text}` in the shape of an input that data feeds, or give `--set {text}=10`"));
+                    .help(format!(
+                        "write `dim {text} = 10`, give an input fed by data this size, or say `--set {text}=10`"
+                    ));
                 self.report(d);
                 Value::Poison
             }
@@ -183,7 +185,7 @@ impl Checker<'_> {
         let found = self.value(value, scope);
         let id = match found {
             Value::Tensor(id) => id,
-            Value::Solution(_) | Value::Poison => return found,
+            Value::Solution(_) | Value::Folded { .. } | Value::Poison => return found,
             Value::Size(_) | Value::Callable(_) | Value::Builtin(_) | Value::Module => match self.expr(value, scope) {
                 Some(id) => id,
                 None => return Value::Poison,

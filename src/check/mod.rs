@@ -26,6 +26,7 @@ mod options;
 mod params;
 mod program;
 mod reduce;
+mod scan;
 mod scope;
 mod shapes;
 mod show;
@@ -64,6 +65,9 @@ pub struct Options {
     pub overrides: Vec<(String, f64)>,
 }
 
+/// Stack for a check: trees may be 6000 operators deep on their left side, which copying and dropping follow down.
+const STACK: usize = 64 << 20;
+
 /// Checks a file. The program is there only if there is no error; warnings may come with it.
 pub fn check(
     file: &File,
@@ -71,6 +75,10 @@ pub fn check(
     loader: Loader,
     options: &Options,
 ) -> (Option<Program>, Vec<Diagnostic>) {
+    stacker::maybe_grow(STACK / 2, STACK, || run(file, sources, loader, options))
+}
+
+fn run(file: &File, sources: &mut Sources, loader: Loader, options: &Options) -> (Option<Program>, Vec<Diagnostic>) {
     let mut checker = Checker::new(options);
     let mut modules = modules::Modules::new(&mut checker, sources, loader);
     let (main, items) = modules.add(&mut checker, file, "");

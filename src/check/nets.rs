@@ -89,7 +89,7 @@ impl Checker<'_> {
     }
 
     /// Runs the layer at place `at` of a net; its instance is made the first time.
-    fn run_layer(
+    pub fn run_layer(
         &mut self,
         at: (usize, usize),
         layer: usize,

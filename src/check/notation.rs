@@ -108,7 +108,7 @@ impl Checker<'_> {
         else {
             let d = Diagnostic::error(codes::NOTATION, head.span, format!("`{}` does not take indices", head.text))
                 .here("not a reduction")
-                .help("`sum(i: …)`, `mean(i: …)`, `min(i: …)`, `max(i: …)`, or `tensor(i: …)` for a new tensor");
+                .help("reductions: `sum mean min max logsumexp norm`; a new tensor is `tensor(i: …)`");
             return self.fail(d);
         };
         let outer: Vec<u8> = free(&product).into_iter().filter(|l| !inner.contains(l)).collect();

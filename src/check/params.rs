@@ -268,7 +268,7 @@ impl Checker<'_> {
             _ => {
                 let d = Diagnostic::error(codes::DISTRIBUTION, dist.span, "a noise cannot be drawn from this")
                     .here("unknown distribution, or unusable arguments")
-                    .help("noises: `normal(mean, std)`, `uniform(a, b)`, `bernoulli(p)` with constant arguments; others are functions of these");
+                    .help("noises: `normal(mean, std)`, `uniform(a, b)`, `bernoulli(p)` with constant arguments");
                 self.report(d);
                 return Value::Poison;
             }
@@ -296,7 +296,7 @@ fn fans(shape: &Ty) -> (usize, usize) {
     }
 }
 
-/// Glorot, Bengio, Understanding the difficulty of training deep feedforward neural networks, AISTATS 2010, equation 16.
+/// Glorot, Bengio, Understanding the difficulty of training deep feedforward neural networks, AISTATS 2010, eq. 16.
 fn glorot(shape: &Ty) -> Init {
     let (fan_in, fan_out) = fans(shape);
     #[allow(clippy::cast_precision_loss, reason = "sizes stay below 2^31")]

@@ -19,6 +19,11 @@ pub(super) enum Value {
     Callable(usize),
     Builtin(&'static str),
     Module,
+    /// The states of a `scan`.
+    Folded {
+        last: ExprId,
+        all: ExprId,
+    },
     /// Already reported.
     Poison,
 }

@@ -24,7 +24,12 @@ impl Checker<'_> {
             match self.resolve(name, e.span, scope) {
                 Value::Size(dim) => return Some(dim),
                 Value::Poison => return None,
-                Value::Tensor(_) | Value::Solution(_) | Value::Callable(_) | Value::Builtin(_) | Value::Module => {}
+                Value::Tensor(_)
+                | Value::Solution(_)
+                | Value::Callable(_)
+                | Value::Builtin(_)
+                | Value::Module
+                | Value::Folded { .. } => {}
             }
         }
         let id = self.expr(e, scope)?;
@@ -150,7 +155,7 @@ impl Checker<'_> {
         } else if ta.dims.len() == 2 && tb.dims.len() == 1 && ta.dims[1].fits(&tb.dims[0]) && what == "*" {
             d.help("a matrix times a vector is written `@`")
         } else {
-            d.help("only scalars combine with tensors; index notation says how other shapes combine: `tensor(i, j: A[i, j]*b[j])`")
+            d.help("only scalars combine with tensors; for others use index notation: `tensor(i, j: A[i, j]*b[j])`")
         };
         self.fail(d)
     }

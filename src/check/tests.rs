@@ -1,7 +1,7 @@
 //! Whole models through `check` and `lower`.
 
 use super::{Options, check, show};
-use crate::data::DimSize;
+use crate::data::{DimSize, Size};
 use crate::diag::{Diagnostic, Sources};
 use crate::lower::{Lowered, lower};
 
@@ -29,6 +29,17 @@ fn compiles(text: &str) -> Lowered {
     roots.extend(lowered.loss);
     assert!(!crate::lower::has_argument(&lowered.graph, &roots));
     lowered
+}
+
+#[test]
+fn recurrent_encoders_compile() {
+    let text = include_str!("../../tests/models/latent_ode.node");
+    let lowered = compiles(text);
+    let names: Vec<&str> = lowered.params.iter().take(4).map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["gru.W", "gru.b", "gru.U", "gru.c"]);
+    assert_eq!(lowered.params[0].shape, [50, 27]);
+    let ragged = Options { sizes: vec![("T".into(), DimSize::Ragged { max: 12 })], ..Options::default() };
+    assert!(compile(text, &ragged).is_ok());
 }
 
 /// The codes of a model's problems.
@@ -259,4 +270,77 @@ fn deep_nesting_never_overflows() {
     for text in [brackets, unary, pipes, choices, indices] {
         let _ = problems_of(&text);
     }
+}
+
+/// Models with nothing to complain about, and a file that another one uses.
+#[test]
+fn good_models_have_no_warnings() {
+    for text in [
+        include_str!("../../tests/models/lotka_volterra.node"),
+        include_str!("../../tests/models/moons.node"),
+        include_str!("../../tests/models/spiral.node"),
+        include_str!("../../tests/models/latent.node"),
+        include_str!("../../tests/models/classifier.node"),
+    ] {
+        let mut sources = Sources::default();
+        let id = sources.add("model.node", text);
+        let (file, _) = crate::syntax::parse(id, text);
+        let (program, problems) = check(&file, &mut sources, &|_| Err("none".into()), &options());
+        assert!(program.is_some() && problems.is_empty(), "{problems:#?}");
+    }
+}
+
+fn with_files(text: &str, files: &[(&str, &str)]) -> Result<Lowered, Vec<Diagnostic>> {
+    let mut sources = Sources::default();
+    let id = sources.add("model.node", text);
+    let (file, problems) = crate::syntax::parse(id, text);
+    assert_eq!(problems, []);
+    let loader = |path: &str| {
+        files.iter().find(|f| f.0 == path).map(|f| f.1.to_owned()).ok_or_else(|| "no such file".to_owned())
+    };
+    let (program, problems) = check(&file, &mut sources, &loader, &options());
+    lower(&program.ok_or(problems)?, &options())
+}
+
+#[test]
+fn files_use_each_other() {
+    let shared = (
+        "lib/shared.node",
+        "use nn\nuse \"more.node\"\ndim H = 7\nnet f: [2] -> [2] = dense(H) |> twice |> dense(2)\n",
+    );
+    let more = ("lib/more.node", "fn twice(x) = 2*x\n");
+    let text = "use \"lib/shared.node\" as s\nstate z: [2] = [1, 0]\nz' = s.f(z)\noutput v = z(1)";
+    let lowered = with_files(text, &[shared, more]).unwrap_or_else(|p| panic!("{p:#?}"));
+    assert_eq!(lowered.params.len(), 4);
+    let codes = |text: &str, files: &[(&str, &str)]| {
+        with_files(text, files).err().unwrap_or_default().iter().map(|d| d.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes("use \"../up.node\"\noutput v = 1", &[]), ["N0207"]);
+    assert_eq!(codes("use \"a.node\"\noutput v = 1", &[("a.node", "use \"a.node\"\nfn f(x) = x")]), ["N0207"]);
+}
+
+#[test]
+fn an_error_inside_of_the_standard_library_is_the_callers() {
+    let text = "input x: [3]\ninput s: [2]\noutput v = normal_logpdf(x, 0, s)";
+    let problems = with_files(text, &[]).err().unwrap_or_default();
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    let first = &problems[0].labels[0];
+    assert!(first.primary && first.span.file.0 == 0, "{problems:#?}");
+}
+
+#[test]
+fn data_items_name_what_feeds_the_inputs() {
+    let text = "dim T\ndim H = 3\ninput ts: [T]\ninput y: [T, H]\ninput label: [] class(4)\n\
+                data csv(\"a.csv\", by = \"Subject\", ts = \"Time\", y = [\"a\", \"b\", \"c\"], validation = 0.2)\n\
+                test csv(\"b.csv\")";
+    let mut sources = Sources::default();
+    let id = sources.add("model.node", text);
+    let (file, _) = crate::syntax::parse(id, text);
+    let (data, held_out, expect) = super::data_items(&file, &Options::default()).unwrap_or_else(|p| panic!("{p:#?}"));
+    let data = data.expect("a source");
+    assert_eq!(data.by.as_deref(), Some("Subject"));
+    assert_eq!(data.columns[1].1, ["a", "b", "c"]);
+    assert!(held_out.is_some());
+    assert_eq!(expect[1].shape, [Size::Named("T".into()), Size::Fixed(3)]);
+    assert_eq!(expect[2].class, Some(4));
 }

@@ -59,8 +59,6 @@ impl Checker<'_> {
                     }
                 }
                 ExprKind::Unary(_, a) => inner(a.as_ref()),
-                // A field of a module is looked up when it is used.
-                ExprKind::Field(..) => {}
                 ExprKind::Binary(_, a, b) | ExprKind::Pipe(a, b) => [a, b].into_iter().for_each(|x| inner(x.as_ref())),
                 ExprKind::If(a, b, c) => [a, b, c].into_iter().for_each(|x| inner(x.as_ref())),
                 ExprKind::Call(f, args) => {
@@ -84,7 +82,9 @@ impl Checker<'_> {
                     with.extend(names.iter().map(|n| n.text.clone()));
                     stack.push((a.as_ref(), with));
                 }
-                ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Bool(_) | ExprKind::Error => {}
+                // A field of a module is looked up when it is used.
+                ExprKind::Field(..) | ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Bool(_) | ExprKind::Error => {
+                }
             }
         }
     }

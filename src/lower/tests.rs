@@ -100,6 +100,18 @@ fn index_notation_has_its_values() {
 }
 
 #[test]
+fn scans_have_their_values() {
+    let text = "dim T\ninput y: [T]\nfn cell(h, x) = 2*h + x\nlet s = scan(cell, 1, y)\n\
+                let r = scan(cell, 1, y, reverse = true)\noutput last = s.last\noutput all = s.all\noutput back = r.last";
+    let options = Options { sizes: vec![("T".into(), DimSize::Ragged { max: 4 })], ..Options::default() };
+    let lowered = compile(text, &options);
+    let y: &[(&str, &[f64])] = &[("y", &[3.0, 1.0, 2.0, 2.0])];
+    close(&value(&lowered, "last", y, &[3.0]), &[24.0]);
+    close(&value(&lowered, "all", y, &[4.0]), &[5.0, 11.0, 24.0, 50.0]);
+    close(&value(&lowered, "back", y, &[3.0]), &[21.0]);
+}
+
+#[test]
 fn derivatives_have_their_values() {
     close(&of("grad(sum(x^3), x)"), &[3.0, 12.0, 27.0]);
     close(&of("jac(x^2, x)"), &[2.0, 0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0, 6.0]);

@@ -25,6 +25,7 @@ pub const RULES: &[Rule] = &[
     Rule { law: "f(a, b) = f(b, a) in one order for +, ·", rewrite: commute },
     Rule { law: "if c then x else x = x", rewrite: same_branches },
     Rule { law: "stop(stop(x)) = stop(x)", rewrite: stop },
+    Rule { law: "reshape(reshape(x)) = reshape(x)", rewrite: reshape },
 ];
 
 /// The first rule that fits.
@@ -204,4 +205,12 @@ fn same_branches(_: &mut Graph, node: &Node) -> Option<NodeId> {
 
 fn stop(g: &mut Graph, node: &Node) -> Option<NodeId> {
     (node.op == Op::Stop && g.node(node.args[0]).op == Op::Stop).then(|| node.args[0])
+}
+
+fn reshape(g: &mut Graph, node: &Node) -> Option<NodeId> {
+    let nested = node.op == Op::Reshape && g.node(node.args[0]).op == Op::Reshape;
+    nested.then(|| {
+        let inner = g.args(node.args[0])[0];
+        g.reshape(inner, &node.shape.clone())
+    })
 }

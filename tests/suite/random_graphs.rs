@@ -51,3 +51,19 @@ proptest! {
         close(&[lanes(&found[0])], &[lanes(&found[1])], 1e-12, "⟨w, Jv⟩ = ⟨Jᵀw, v⟩");
     }
 }
+
+/// A derivative with respect to a node must see every use of it, whatever is trivially simplified on the way.
+#[test]
+fn derivatives_with_respect_to_a_reshaped_slice_see_its_uses() {
+    use pullback::graph::{Graph, Leaf, Unary};
+    let mut g = Graph::new();
+    let flat = g.leaf(Leaf::State(0), &[2]);
+    let part = g.slice(flat, &[1], &[1]);
+    let p = g.reshape(part, &[]);
+    let wide = g.reshape(p, &[1]);
+    let energy = g.map1(Unary::Sin, wide);
+    let energy = g.reshape(energy, &[]);
+    let slope = diff::gradient(&mut g, energy, p).unwrap();
+    let found = native::<f64>(&g, &[flat], &[vec![0.3, 0.7]], &[slope], 1);
+    close(&found, &[vec![0.7_f64.cos()]], 1e-14, "slope");
+}

@@ -52,6 +52,12 @@ fn example(law: &str) -> (Graph, NodeId, NodeId) {
             let c = g.compare(pullback::graph::Relation::Less, x, zero);
             g.select(c, x, x)
         }
+        "reshape(reshape(x))" => {
+            let e = g.map1(Unary::Exp, x);
+            let s = g.reshape(e, &[5, 1]);
+            let t = g.reshape(s, &[1, 5]);
+            g.sum(t)
+        }
         _ => {
             let s = g.stop(x);
             g.stop(s)

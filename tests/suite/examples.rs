@@ -1,0 +1,124 @@
+//! The examples, trained: a short form by default, the stated results with `--ignored` (`just slow`).
+
+use pullback::compile::{Settings, compile, lanes_for};
+use pullback::load::{Loaded, Request, load};
+use pullback::model::{Batch, Model, ModelObjective, ObjectiveSetup, initial, unconstrain};
+use pullback::train::{Job, Length, train};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+struct Trained {
+    model: Model<f64>,
+    raw: Vec<f64>,
+    loss: f64,
+    seconds: f64,
+}
+
+fn open(name: &str) -> Loaded {
+    let path = format!("examples/{name}.node").into();
+    load(&Request { path, with_data: true, ..Request::default() })
+        .unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false)))
+}
+
+/// Trains an example as its file says, or for fewer steps.
+fn run(name: &str, steps: Option<u64>) -> Trained {
+    let loaded = open(name);
+    let mut spec = loaded.lowered.train.clone().unwrap();
+    if let Some(steps) = steps {
+        spec.length = Length::Steps(steps);
+    }
+    let raw = unconstrain(&loaded.lowered, &initial(&loaded.lowered, spec.seed));
+    let samples = loaded.data.as_ref().map_or(spec.batch.unwrap_or(1), |d| spec.batch.unwrap_or(d.len).min(d.len));
+    let lanes = lanes_for(&loaded.lowered, samples);
+    let model = compile::<f64>(loaded.lowered, &Settings { lanes, threads: 2, ..Settings::default() }).unwrap();
+    let setup = ObjectiveSetup { train: loaded.data, validation: None, validation_draws: 0, seed: spec.seed };
+    let stop = AtomicBool::new(false);
+    let job = Job { spec: &spec, model: 0, checkpoint: None, history: None, resume: false, stop: &stop };
+    let mut params = raw;
+    let start = Instant::now();
+    let report = train(&mut ModelObjective::new(&model, setup), &mut params, &job, &mut ()).unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    let loss = report.loss.unwrap();
+    eprintln!("{name}: loss {loss} after {} steps, {seconds:.2} s, {:?}", report.steps, report.ended);
+    for (p, v) in model.lowered.params.iter().zip(model.constrain(&params)) {
+        if v.len() <= 4 {
+            eprintln!("  {} = {v:?}", p.name);
+        }
+    }
+    Trained { model, raw: params, loss, seconds }
+}
+
+fn parameter(t: &Trained, name: &str) -> Vec<f64> {
+    let k = t.model.lowered.params.iter().position(|p| p.name == name).unwrap();
+    t.model.constrain(&t.raw).swap_remove(k)
+}
+
+#[test]
+fn lotka_volterra_lands_near_the_published_posterior() {
+    let t = run("lotka_volterra", None);
+    let near = [("alpha", 0.55, 0.1), ("beta", 0.028, 0.006), ("gamma", 0.80, 0.15), ("delta", 0.024, 0.006), ("x0", 34.0, 4.0), ("y0", 5.9, 1.0)];
+    for (name, value, within) in near {
+        let found = parameter(&t, name)[0];
+        assert!((found - value).abs() < within, "{name} = {found}, published {value}");
+    }
+    for sigma in parameter(&t, "sigma") {
+        assert!((sigma - 0.25).abs() < 0.06, "sigma = {sigma}");
+    }
+    assert!(t.seconds < 5.0, "{} s", t.seconds);
+}
+
+#[test]
+fn theophylline_fits_the_population() {
+    let t = run("theophylline", None);
+    let (ka, ke, v) = (parameter(&t, "ka")[0], parameter(&t, "ke")[0], parameter(&t, "v")[0]);
+    assert!(ka > 0.8 && ka < 3.0 && ke > 0.05 && ke < 0.15 && v > 0.3 && v < 0.7, "ka {ka} ke {ke} v {v}");
+}
+
+#[test]
+fn spiral_learns() {
+    let t = run("spiral", Some(60));
+    assert!(t.loss < 0.25, "{}", t.loss);
+}
+
+#[test]
+fn moons_learns() {
+    let t = run("moons", Some(60));
+    assert!(t.loss < 2.6, "{}", t.loss);
+}
+
+#[test]
+fn pendulum_learns() {
+    let t = run("pendulum", Some(60));
+    assert!(t.loss < 0.2, "{}", t.loss);
+}
+
+/// Mean absolute error of the whole trajectory from its start, as the paper's demo measures it.
+#[test]
+#[ignore = "a minute of training; run by `just slow`"]
+fn spiral_reaches_its_stated_error() {
+    let t = run("spiral", None);
+    let path = "examples/spiral.node".into();
+    let mut loaded = load(&Request { path, with_data: true, ..Request::default() }).unwrap_or_else(|_| panic!("loads"));
+    let whole = std::fs::read_to_string("examples/spiral.node").unwrap().replace(", window = 10", "");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy("examples/spiral.csv", folder.path().join("spiral.csv")).unwrap();
+    let file = folder.path().join("whole.node");
+    std::fs::write(&file, whole).unwrap();
+    loaded = load(&Request { path: file, with_data: true, ..Request::default() }).unwrap_or_else(|_| panic!("loads"));
+    let model = compile::<f64>(loaded.lowered, &Settings::default()).unwrap();
+    let batch = Batch { data: loaded.data.as_ref(), samples: &[0], seed: 0, step: 0 };
+    let error = model.evaluate(model.value.as_ref().unwrap(), &t.raw, &batch).loss;
+    eprintln!("mean absolute error of the trajectory: {error}");
+    assert!(error < 0.1, "{error}");
+}
+
+#[test]
+#[ignore = "minutes of training; run by `just slow`"]
+fn moons_reaches_its_stated_likelihood() {
+    let t = run("moons", None);
+    let samples: Vec<usize> = (0..20_000).collect();
+    let batch = Batch { data: None, samples: &samples, seed: 99, step: u64::MAX };
+    let held_out = t.model.evaluate(t.model.value.as_ref().unwrap(), &t.raw, &batch).loss;
+    eprintln!("held-out negative log-likelihood: {held_out} nats (floor 1.008)");
+    assert!(held_out < 1.008 + 0.15, "{held_out}");
+}
