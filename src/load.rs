@@ -79,8 +79,11 @@ pub fn read_text(path: &Path) -> Result<String, Diagnostic> {
         return Err(Diagnostic::global("N0802", format!("`{shown}` is a folder, not a model file")));
     }
     if meta.len() > LARGEST {
-        return Err(Diagnostic::global("N0802", format!("`{shown}` has {} bytes; a model file has at most 1 MiB", meta.len()))
-            .help("put data into a data file and name it with `data`"));
+        return Err(Diagnostic::global(
+            "N0802",
+            format!("`{shown}` has {} bytes; a model file has at most 1 MiB", meta.len()),
+        )
+        .help("put data into a data file and name it with `data`"));
     }
     let bytes = std::fs::read(path).map_err(|e| cannot_read(path, &e))?;
     String::from_utf8(bytes).map_err(|e| {
@@ -112,14 +115,16 @@ fn read_all(request: &Request, sources: &mut Sources) -> Result<Loaded, Vec<Diag
         return Err(problems);
     }
     let folder = request.path.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
-    let mut options = check::Options { overrides: request.set.clone(), trajectory: request.trajectory, ..Default::default() };
+    let mut options =
+        check::Options { overrides: request.set.clone(), trajectory: request.trajectory, ..Default::default() };
     let (source, test, expect) = check::data_items(&file, &options)?;
     let place = |source: Source, other: Option<&PathBuf>| Source {
         path: other.cloned().unwrap_or_else(|| folder.join(&source.path)),
         ..source
     };
     if let (Some(path), None) = (&request.data, &source) {
-        let d = Diagnostic::global("N0804", format!("--data {}: the model has no `data` item to replace", path.display()));
+        let d =
+            Diagnostic::global("N0804", format!("--data {}: the model has no `data` item to replace", path.display()));
         return Err(vec![d.help("say in the model how the columns feed its inputs: `data csv(\"file.csv\", …)`")]);
     }
     let (mut data, mut validation, mut test_data) = (None, None, None);

@@ -1,1 +1,7 @@
-fn main(){}
+//! The `pullback` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pullback::cli::main()
+}

@@ -12,6 +12,8 @@
 
 #[path = "suite/errors/mod.rs"]
 mod errors;
+#[path = "suite/errors/stages.rs"]
+mod error_stages;
 #[path = "suite/solve/mod.rs"]
 mod solve;
 #[path = "suite/syntax/mod.rs"]
@@ -19,6 +21,8 @@ mod syntax;
 
 #[path = "suite/divergence.rs"]
 mod divergence;
+#[path = "suite/examples.rs"]
+mod examples;
 #[path = "suite/golden.rs"]
 mod golden;
 #[path = "suite/gradients.rs"]
@@ -35,5 +39,7 @@ mod rules;
 mod scaling;
 #[path = "suite/workloads.rs"]
 mod workloads;
-#[path = "suite/examples.rs"]
-mod examples;
+#[path = "suite/docs.rs"]
+mod docs;
+#[path = "suite/layers.rs"]
+mod layers;

@@ -110,9 +110,7 @@ impl Run<'_> {
             Op::Delta => self.fill(id, |at, _| f64::from(u8::from(at[0] == at[1]))),
             Op::Map1(f) => self.fill(id, |at, l| unary(*f, self.get(a, here(at), l))),
             Op::Map2(f) => self.fill(id, |at, l| binary(*f, self.get(a, here(at), l), self.get(b, here(at), l))),
-            Op::Compare(r) => {
-                self.fill(id, |at, l| relation(*r, self.get(a, here(at), l), self.get(b, here(at), l)))
-            }
+            Op::Compare(r) => self.fill(id, |at, l| relation(*r, self.get(a, here(at), l), self.get(b, here(at), l))),
             Op::Select => self.fill(id, |at, l| {
                 let picked = if self.get(a, here(at), l) == 0.0 { node.args[2] } else { b };
                 self.get(picked, here(at), l)
@@ -173,7 +171,8 @@ impl Run<'_> {
                 self.fill(id, |at, l| {
                     let row = flat(&own, at) * n;
                     let value = |k: usize| self.get(a, row + k, l);
-                    let better = |best: usize, k: usize| value(k) > value(best) || (value(k).is_nan() && !value(best).is_nan());
+                    let better =
+                        |best: usize, k: usize| value(k) > value(best) || (value(k).is_nan() && !value(best).is_nan());
                     (1..n).fold(0, |best, k| if better(best, k) { k } else { best }) as f64
                 })
             }
@@ -310,14 +309,26 @@ pub fn binary(f: Binary, a: f64, b: f64) -> f64 {
         Binary::Div => a / b,
         Binary::Pow => scalar::pow(a, b),
         Binary::Min => {
-            if b < a || b.is_nan() { b } else { a }
+            if b < a || b.is_nan() {
+                b
+            } else {
+                a
+            }
         }
         Binary::Max => {
-            if b > a || b.is_nan() { b } else { a }
+            if b > a || b.is_nan() {
+                b
+            } else {
+                a
+            }
         }
         Binary::Atan2 => scalar::atan2(a, b),
         Binary::Guard => {
-            if a == 0.0 { 0.0 } else { a * b }
+            if a == 0.0 {
+                0.0
+            } else {
+                a * b
+            }
         }
     }
 }

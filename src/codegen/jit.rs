@@ -139,7 +139,13 @@ pub fn compile<T: Element>(plan: &Plan) -> Result<Code, String> {
         let id = module.declare_function(&name, Linkage::Local, &signature).map_err(|e| e.to_string())?;
         context.func.signature = signature;
         context.func.name = UserFuncName::user(0, id.as_u32());
-        let mut imports = ModuleImports { module: &mut module, words: &mut words, ids: &mut imported, elem: T::NAME, local: HashMap::new() };
+        let mut imports = ModuleImports {
+            module: &mut module,
+            words: &mut words,
+            ids: &mut imported,
+            elem: T::NAME,
+            local: HashMap::new(),
+        };
         emit_function(&mut context, &mut frontend, plan, steps, elem::<T>(), &mut imports, config);
         module.define_function(id, &mut context).map_err(|e| format!("{e:?}"))?;
         size += context.compiled_code().map_or(0, |c| c.code_buffer().len());
@@ -290,7 +296,12 @@ impl Imports for TextImports {
         signature.params = vec![AbiParam::new(types::I64); index::arity(name)];
         let signature = func.import_signature(signature);
         let name = cranelift::codegen::ir::ExternalName::testcase(&symbol);
-        let f = func.import_function(cranelift::codegen::ir::ExtFuncData { name, signature, colocated: false, patchable: false });
+        let f = func.import_function(cranelift::codegen::ir::ExtFuncData {
+            name,
+            signature,
+            colocated: false,
+            patchable: false,
+        });
         self.names.insert(symbol, f);
         f
     }

@@ -11,6 +11,10 @@ use crate::opt;
 use crate::solve::Stepping;
 use roots::{EntryList, Ids};
 
+/// Every code that compiling reports and its title.
+pub const CODES: &[(&str, &str)] =
+    &[("N0701", "code generation failed"), ("N0702", "a model that cannot be differentiated")];
+
 /// What a model is compiled for.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {

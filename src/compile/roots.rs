@@ -78,7 +78,12 @@ impl Ids {
     }
 
     /// Cotangents of parameters, their natural values and the inputs, for the weighted sum of the samples' losses.
-    pub fn differentiate_objective(&mut self, g: &mut Graph, lowered: &Lowered, inputs: bool) -> Result<(), Diagnostic> {
+    pub fn differentiate_objective(
+        &mut self,
+        g: &mut Graph,
+        lowered: &Lowered,
+        inputs: bool,
+    ) -> Result<(), Diagnostic> {
         let Some(loss) = self.loss else { return Ok(()) };
         let weight = g.leaf(Leaf::Weight, &[]);
         let raw: Vec<NodeId> =

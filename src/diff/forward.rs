@@ -121,7 +121,9 @@ impl Sweep<'_> {
                 let (start, shape) = (self.lifted_start(start), self.lifted(&node.shape));
                 self.g.pad(dot, &start, &shape)
             }),
-            Op::Concat(axis) if dots.iter().flatten().count() == 1 => Some(self.pad_part(*axis as usize, &node.shape, &node.args, &dots)),
+            Op::Concat(axis) if dots.iter().flatten().count() == 1 => {
+                Some(self.pad_part(*axis as usize, &node.shape, &node.args, &dots))
+            }
             Op::Concat(axis) => {
                 let parts: Vec<NodeId> =
                     node.args.iter().zip(&dots).map(|(&x, dot)| dot.unwrap_or_else(|| self.zeros(x))).collect();
@@ -196,8 +198,7 @@ impl Sweep<'_> {
         if self.n.is_none() {
             return self.g.map2(Binary::Mul, p, dot);
         }
-        let own: SmallVec<[u8; 4]> =
-            (0..self.g.shape(p).len()).map(|a| u8::try_from(a).unwrap_or(u8::MAX)).collect();
+        let own: SmallVec<[u8; 4]> = (0..self.g.shape(p).len()).map(|a| u8::try_from(a).unwrap_or(u8::MAX)).collect();
         let with: SmallVec<[u8; 4]> = std::iter::once(DIRECTION).chain(own.iter().copied()).collect();
         let spec = Einsum { args: [own, with.clone()].into_iter().collect(), out: with };
         self.g.einsum(spec, &[p, dot])

@@ -6,8 +6,8 @@
 
 mod forward;
 mod operators;
-pub mod rules;
 mod reverse;
+pub mod rules;
 
 pub use forward::{jvp, jvp_directions};
 pub use operators::{divergence, gradient, hessian, hvp, jacobian, laplacian};

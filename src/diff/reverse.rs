@@ -122,7 +122,13 @@ impl Sweep<'_> {
             Op::SolveVjp(_) | Op::SolvePart(_) => {
                 return Err(DiffError { node: id, why: "the gradient of a solve is differentiated again" });
             }
-            Op::Broadcast(_) | Op::Reshape | Op::Slice(_) | Op::Pad(_) | Op::Concat(_) | Op::Gather | Op::ScatterAdd => {
+            Op::Broadcast(_)
+            | Op::Reshape
+            | Op::Slice(_)
+            | Op::Pad(_)
+            | Op::Concat(_)
+            | Op::Gather
+            | Op::ScatterAdd => {
                 self.structural(&node.op, args, bar);
             }
         }

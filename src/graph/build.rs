@@ -215,8 +215,8 @@ impl Graph {
             let (small, wide) = (self.shape(inner).clone(), self.shape(xs[k]).clone());
             let labels = spec.args[k].clone();
             let once = |l: u8| labels.iter().filter(|&&m| m == l).count() == 1;
-            let summed = (0..labels.len())
-                .all(|a| small[a] == wide[a] || (!spec.out.contains(&labels[a]) && once(labels[a])));
+            let summed =
+                (0..labels.len()).all(|a| small[a] == wide[a] || (!spec.out.contains(&labels[a]) && once(labels[a])));
             if !summed {
                 continue;
             }

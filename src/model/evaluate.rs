@@ -171,7 +171,8 @@ impl<T: Number> Model<T> {
         }
         for (lane, loss) in work.buffers[b].iter().enumerate() {
             if lanes[lane].is_some() && !loss.widen().is_finite() {
-                let reason = format!("the loss is {}; check logarithms, divisions and the range of the data", loss.widen());
+                let reason =
+                    format!("the loss is {}; check logarithms, divisions and the range of the data", loss.widen());
                 report.failures.push((lane, reason));
             }
         }

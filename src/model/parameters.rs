@@ -45,7 +45,6 @@ fn inverse(domain: Domain, values: &[f64]) -> Vec<f64> {
     }
 }
 
-
 impl<T: Number> Model<T> {
     /// Natural values of unconstrained ones.
     pub fn constrain(&self, raw: &[f64]) -> Vec<Vec<f64>> {

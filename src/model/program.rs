@@ -236,7 +236,10 @@ impl<'g> Builder<'g> {
     /// The solve that a pull-back belongs to: the same operation on the same arguments.
     fn solve_of(&self, args: &[NodeId]) -> Option<NodeId> {
         let own = &args[..args.len() - 1];
-        self.order.iter().copied().find(|&id| matches!(self.g.node(id).op, Op::Solve(_)) && self.g.node(id).args.as_slice() == own)
+        self.order
+            .iter()
+            .copied()
+            .find(|&id| matches!(self.g.node(id).op, Op::Solve(_)) && self.g.node(id).args.as_slice() == own)
     }
 
     /// A kernel of `phase` reads a node: it computes it itself, or the node is exported to it.
@@ -290,7 +293,9 @@ impl<'g> Builder<'g> {
 
     /// Whether a kernel of `phase` finds the node in a buffer.
     fn given(&self, id: NodeId, phase: Phase) -> bool {
-        self.at.contains_key(&id) && !self.fixed.contains(&id) && (self.external(id) || self.phase[&id] != phase || self.ready(id) != phase)
+        self.at.contains_key(&id)
+            && !self.fixed.contains(&id)
+            && (self.external(id) || self.phase[&id] != phase || self.ready(id) != phase)
     }
 
     fn finish<T: Element>(self, roots: &[NodeId], backend: Backend) -> Result<Program<T>, String> {
@@ -305,7 +310,12 @@ impl<'g> Builder<'g> {
                     tapes.insert(id, tape);
                     let args = node.args.iter().map(|a| self.at[a]).collect();
                     let makes = Makes::Solution(self.at[&id]);
-                    calls.entry(self.phase[&id]).or_default().push(SolveCall { system: system as usize, args, tape, makes });
+                    calls.entry(self.phase[&id]).or_default().push(SolveCall {
+                        system: system as usize,
+                        args,
+                        tape,
+                        makes,
+                    });
                 }
                 Op::SolvePart(k) if self.at.contains_key(&id) => {
                     pulled.entry(node.args[0]).or_default().push((k as usize, self.at[&id]));
@@ -320,7 +330,12 @@ impl<'g> Builder<'g> {
             let solve = self.solve_of(&node.args).ok_or("a pull-back without its solve")?;
             let makes = Makes::Cotangents { bar: self.at[&bar[0]], solution: self.at[&solve], parts };
             let args = own.iter().map(|a| self.at[a]).collect();
-            calls.entry(self.phase[&id]).or_default().push(SolveCall { system: system as usize, args, tape: tapes[&solve], makes });
+            calls.entry(self.phase[&id]).or_default().push(SolveCall {
+                system: system as usize,
+                args,
+                tape: tapes[&solve],
+                makes,
+            });
         }
         let mut stages = Vec::new();
         let last = self.exported.keys().chain(calls.keys()).copied().filter(|&p| p != EPILOGUE).max().unwrap_or(0);

@@ -56,7 +56,13 @@ impl<T: Number> SystemKernels<T> {
     ///
     /// # Errors
     /// When the code generator refuses.
-    pub fn new(g: &Graph, parts: &SystemParts, lanes: usize, backwards: bool, backend: Backend) -> Result<Self, String> {
+    pub fn new(
+        g: &Graph,
+        parts: &SystemParts,
+        lanes: usize,
+        backwards: bool,
+        backend: Backend,
+    ) -> Result<Self, String> {
         let [state, time, _] = parts.leaves;
         let mut inputs = vec![state, time];
         inputs.extend(&parts.captures);

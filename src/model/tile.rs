@@ -77,8 +77,7 @@ impl<T: Number> Workspace<T> {
             segment.outputs.iter().map(|&b| std::mem::take(&mut self.buffers[b])).collect();
         let mut scratch = std::mem::take(&mut self.scratch);
         {
-            let inputs: SmallVec<[&[T]; 16]> =
-                segment.inputs.iter().map(|&b| self.value(program, shared, b)).collect();
+            let inputs: SmallVec<[&[T]; 16]> = segment.inputs.iter().map(|&b| self.value(program, shared, b)).collect();
             let mut outputs: SmallVec<[&mut [T]; 16]> = taken.iter_mut().map(Vec::as_mut_slice).collect();
             segment.kernel.run(&inputs, &mut outputs, &mut scratch);
         }
@@ -174,7 +173,9 @@ impl<T: Number> Workspace<T> {
         self.scratch = scratch;
         for (lane, failure) in cotangents.failures.iter().enumerate() {
             if let Some(failure) = failure.as_ref().filter(|_| self.active[lane]) {
-                report.failures.push((lane, format!("in the reverse pass: {}; {}", failure.message(), failure.advice())));
+                report
+                    .failures
+                    .push((lane, format!("in the reverse pass: {}; {}", failure.message(), failure.advice())));
             }
         }
         report.backward.push(cotangents.stats.clone());

@@ -56,8 +56,7 @@ fn as_product(g: &Graph, node: &Node) -> Option<Product> {
             out: spec.out.clone(),
         }),
         Op::Map2(Binary::Mul) if !node.shape.is_empty() && node.args.iter().all(|&a| g.constant(a).is_none()) => {
-            let own: SmallVec<[u8; 4]> =
-                (0..node.shape.len()).map(|a| u8::try_from(a).unwrap_or(u8::MAX)).collect();
+            let own: SmallVec<[u8; 4]> = (0..node.shape.len()).map(|a| u8::try_from(a).unwrap_or(u8::MAX)).collect();
             Some(Product { operands: node.args.iter().map(|&a| (a, own.clone())).collect(), out: own })
         }
         _ => None,

@@ -60,8 +60,7 @@ fn is_the_trace_of_differences() {
         let mut g = Graph::new();
         let (x, y) = network(&mut g, &sizes);
         let div = diff::divergence(&mut g, y, x).unwrap();
-        let leaves: Vec<NodeId> =
-            g.ids().filter(|&id| matches!(g.node(id).op, pullback::graph::Op::Leaf(_))).collect();
+        let leaves: Vec<NodeId> = g.ids().filter(|&id| matches!(g.node(id).op, pullback::graph::Op::Leaf(_))).collect();
         let data = values(&g, &leaves, 2, &mut Rng(7));
         let ready = opt::contract(&g, &[div]);
         let mut h = ready.graph;

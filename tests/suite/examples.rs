@@ -56,7 +56,14 @@ fn parameter(t: &Trained, name: &str) -> Vec<f64> {
 #[test]
 fn lotka_volterra_lands_near_the_published_posterior() {
     let t = run("lotka_volterra", None);
-    let near = [("alpha", 0.55, 0.1), ("beta", 0.028, 0.006), ("gamma", 0.80, 0.15), ("delta", 0.024, 0.006), ("x0", 34.0, 4.0), ("y0", 5.9, 1.0)];
+    let near = [
+        ("alpha", 0.55, 0.1),
+        ("beta", 0.028, 0.006),
+        ("gamma", 0.80, 0.15),
+        ("delta", 0.024, 0.006),
+        ("x0", 34.0, 4.0),
+        ("y0", 5.9, 1.0),
+    ];
     for (name, value, within) in near {
         let found = parameter(&t, name)[0];
         assert!((found - value).abs() < within, "{name} = {found}, published {value}");

@@ -24,6 +24,10 @@ fn lotka_volterra_gradient_matches_differences() {
         up[k] += 1e-5;
         down[k] -= 1e-5;
         let difference = (value(&up) - value(&down)) / 2e-5;
-        assert!((difference - found.raw[k]).abs() < 1e-5 * (1.0 + difference.abs()), "{k}: {difference} {}", found.raw[k]);
+        assert!(
+            (difference - found.raw[k]).abs() < 1e-5 * (1.0 + difference.abs()),
+            "{k}: {difference} {}",
+            found.raw[k]
+        );
     }
 }

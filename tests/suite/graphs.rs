@@ -169,7 +169,13 @@ pub fn interpret(g: &Graph, given: &[NodeId], data: &[Vec<f64>], outputs: &[Node
 }
 
 /// Runs nodes through native code.
-pub fn native<T: Element>(g: &Graph, given: &[NodeId], data: &[Vec<f64>], outputs: &[NodeId], lanes: usize) -> Vec<Vec<f64>> {
+pub fn native<T: Element>(
+    g: &Graph,
+    given: &[NodeId],
+    data: &[Vec<f64>],
+    outputs: &[NodeId],
+    lanes: usize,
+) -> Vec<Vec<f64>> {
     let results: Vec<Output> =
         outputs.iter().enumerate().map(|(slot, &node)| Output { node, slot, add: false }).collect();
     let spec = Spec { graph: g, inputs: given, outputs: &results, lanes };

@@ -73,7 +73,10 @@ fn check(name: &str, g: &mut Graph, x: NodeId, y: NodeId, data: &[f64], others: 
     close(&[found[3].clone()], &[difference(jvp)], 1e-7, &format!("{name}: second derivative"));
     let forward: f64 = found[1].iter().zip(&weight).map(|(a, b)| a * b).sum();
     let reverse: f64 = found[2].iter().zip(&direction).map(|(a, b)| a * b).sum();
-    assert!((forward - reverse).abs() <= 1e-12 * (1.0 + forward.abs()), "{name}: ⟨w, Jv⟩ {forward}, ⟨Jᵀw, v⟩ {reverse}");
+    assert!(
+        (forward - reverse).abs() <= 1e-12 * (1.0 + forward.abs()),
+        "{name}: ⟨w, Jv⟩ {forward}, ⟨Jᵀw, v⟩ {reverse}"
+    );
     let trace: f64 = (0..N).map(|i| found[1][i] / direction[i]).sum();
     assert!((found[4][0] - trace).abs() <= 1e-11 * (1.0 + trace.abs()), "{name}: div {} against {trace}", found[4][0]);
 }

@@ -1,9 +1,9 @@
 //! Properties of random graphs: interpreter = native code, and the derivative sweeps against each other.
 
 use crate::graphs::{Rng, close, interpret, native, random_graph, values};
+use proptest::prelude::*;
 use pullback::diff::{self, Mode};
 use pullback::graph::{dump, verify};
-use proptest::prelude::*;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]

@@ -41,7 +41,8 @@ pub fn workload(name: &str) -> Workload {
             let truth = spiral_true();
             let starts: Vec<usize> = (0..20).map(|k| (47 * k) % 990).collect();
             let y0 = starts.iter().flat_map(|&s| truth[s]).collect();
-            let target = starts.iter().flat_map(|&s| (0..10).flat_map(move |j| [s + j])).flat_map(|i| truth[i]).collect();
+            let target =
+                starts.iter().flat_map(|&s| (0..10).flat_map(move |j| [s + j])).flat_map(|i| truth[i]).collect();
             let data = vec![("y0", vec![20, 2], y0), ("target", vec![20, 10, 2], target)];
             (vec![w1, vec![0.0; 50], w2, vec![0.0; 2]], data)
         }

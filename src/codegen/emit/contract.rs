@@ -92,9 +92,8 @@ impl Emitter<'_, '_> {
         };
         let last = level + 1 == s.kept.len();
         let operands = s.steps.len() - 1;
-        let vector = last
-            && s.steps[operands][level] == 1
-            && s.steps[..operands].iter().all(|t| t[level] == 0 || t[level] == 1);
+        let vector =
+            last && s.steps[operands][level] == 1 && s.steps[..operands].iter().all(|t| t[level] == 0 || t[level] == 1);
         let width = self.elem.width;
         let wide = if vector { n - n % width } else { 0 };
         if wide > 0 {
@@ -125,8 +124,7 @@ impl Emitter<'_, '_> {
     /// One entry (or vector of entries) of the result.
     fn point(&mut self, s: &Sum, addrs: &[Addr], wide: bool, axis: Option<usize>) {
         let (out, operands) = (addrs[addrs.len() - 1], &addrs[..addrs.len() - 1]);
-        let unit: Vec<bool> =
-            s.steps[..operands.len()].iter().map(|t| axis.is_some_and(|a| t[a] == 1)).collect();
+        let unit: Vec<bool> = s.steps[..operands.len()].iter().map(|t| axis.is_some_and(|a| t[a] == 1)).collect();
         let start = if s.add {
             self.load(if wide { self.elem.vector } else { self.elem.scalar }, out)
         } else {

@@ -24,9 +24,10 @@ impl Nest<'_> {
     /// Whether the innermost axis can be walked in vectors.
     fn vector(&self) -> bool {
         self.steps.iter().all(|s| s.last().is_none_or(|&k| k == 0 || k == 1))
-            && self.lines.iter().all(|l| {
-                l.store.as_ref().is_none_or(|v| self.steps[self.view(v)].last().is_none_or(|&k| k == 1))
-            })
+            && self
+                .lines
+                .iter()
+                .all(|l| l.store.as_ref().is_none_or(|v| self.steps[self.view(v)].last().is_none_or(|&k| k == 1)))
     }
 }
 

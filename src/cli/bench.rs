@@ -1,0 +1,240 @@
+//! `bench`: time of right-hand side, vector-Jacobian product, gradient and compilation.
+
+use super::args::BenchArgs;
+use super::failed::Failed;
+use super::grad::evaluate;
+use super::kernels::{Parts, pull_back, right_hand_side};
+use super::output::{Console, bytes, count, duration, object, table};
+use super::session::{Session, times_ms};
+use crate::codegen::{Backend, Kernel, Output, Spec};
+use crate::compile::{self, Derived, Settings};
+use crate::diag::Diagnostic;
+use crate::graph::{Graph, Leaf};
+use crate::lower;
+use crate::model::{Model, Number, unconstrain};
+use crate::opt::multiply_adds;
+use crate::syntax;
+use serde_json::{Value, json};
+use std::time::Instant;
+
+/// Seconds that one measurement of a kernel takes at least.
+const SPAN: f64 = 2e-3;
+/// Side of the matrices whose product stands for the peak of the machine.
+const PEAK: usize = 512;
+
+/// One measured kernel.
+struct Measured {
+    system: String,
+    name: &'static str,
+    /// Seconds a call, for all lanes.
+    call: f64,
+    lanes: usize,
+    multiply_adds: u64,
+    code: usize,
+}
+
+impl Measured {
+    fn per_sample(&self) -> f64 {
+        #[allow(clippy::cast_precision_loss, reason = "some hundred lanes")]
+        let lanes = self.lanes as f64;
+        self.call / lanes
+    }
+
+    /// 10⁹ operations a second, two for a multiply-add.
+    fn gflops(&self) -> f64 {
+        #[allow(clippy::cast_precision_loss, reason = "a rate")]
+        let operations = 2.0 * self.multiply_adds as f64;
+        operations / self.per_sample() * 1e-9
+    }
+}
+
+/// Runs the command.
+pub(super) fn bench<T: Number>(args: &BenchArgs, console: Console) -> Result<(), Failed> {
+    let session = Session::open(&args.model, None, console)?;
+    let samples = session.samples(None, args.batch)?;
+    let lowered = session.lowered();
+    let lanes = compile::lanes_for(lowered, samples.indices.len());
+    let (stages, derived) = stages::<T>(&session, args, samples.indices.len())?;
+    let mut measured = Vec::new();
+    for (system, parts) in lowered.systems.iter().zip(&derived.systems) {
+        for kernel in [Some(right_hand_side(parts)), pull_back(&derived.graph, parts)].into_iter().flatten() {
+            measured.push(measure::<T>(&derived.graph, &kernel, &system.name, lanes, args.repeat)?);
+        }
+    }
+    let mut gradient = None;
+    if lowered.loss.is_some() {
+        let model: Model<T> = session.compile(lowered.clone(), samples.indices.len(), Settings::default())?;
+        let raw = unconstrain(lowered, &session.natural);
+        let one = || {
+            let started = Instant::now();
+            let _ = evaluate(&model, &raw, &samples, session.seed);
+            started.elapsed().as_secs_f64()
+        };
+        gradient = Some(times_ms(&mut (0..args.repeat).map(|_| one()).collect::<Vec<_>>()));
+    }
+    let peak = peak::<T>(args.repeat)?;
+    console.object(&as_json(&stages, &measured, gradient, samples.indices.len(), peak));
+    console.text(&summary(&stages, &measured, gradient, samples.indices.len(), peak));
+    Ok(())
+}
+
+type Stages = Vec<(&'static str, f64)>;
+
+/// Median seconds of each stage, from text to code.
+fn stages<T: Number>(session: &Session, args: &BenchArgs, batch: usize) -> Result<(Stages, Derived), Failed> {
+    let (loaded, lowered) = (&session.loaded, session.lowered());
+    let file = loaded.file.items.first().map_or_else(Default::default, |i| i.span.file);
+    let text = loaded.sources.text(file).to_owned();
+    let median = |run: &mut dyn FnMut()| {
+        let mut times: Vec<f64> = (0..args.repeat)
+            .map(|_| {
+                let started = Instant::now();
+                run();
+                started.elapsed().as_secs_f64()
+            })
+            .collect();
+        times_ms(&mut times).0 / 1e3
+    };
+    let parse = median(&mut || drop(syntax::parse(file, &text)));
+    let check = check_seconds(session, &median);
+    let options = lower::Options { samples: loaded.data.as_ref().map(|d| d.len), ..Default::default() };
+    let lower = median(&mut || drop(lower::lower(&loaded.program, &options)));
+    let settings = Settings::default();
+    let derived = compile::derive(lowered, &settings).map_err(|d| session.problem(d))?;
+    let derive = median(&mut || drop(compile::derive(lowered, &settings)));
+    session.compile::<T>(lowered.clone(), batch, settings)?;
+    let all = median(&mut || drop(session.compile::<T>(lowered.clone(), batch, settings)));
+    let code = (all - derive).max(0.0);
+    Ok((vec![("parse", parse), ("check", check), ("lower", lower), ("derive", derive), ("code", code)], derived))
+}
+
+fn check_seconds(session: &Session, median: &dyn Fn(&mut dyn FnMut()) -> f64) -> f64 {
+    let loaded = &session.loaded;
+    let sizes = loaded.data.as_ref().map_or_else(Vec::new, |d| d.dims.clone());
+    let samples = loaded.data.as_ref().map(|d| d.len);
+    let options = crate::check::Options { sizes, samples, ..Default::default() };
+    let sources = loaded.sources.clone();
+    // Modules of the model itself were read when it was loaded; only the standard ones are read again.
+    let loader = |_: &str| Err("not read again".to_owned());
+    median(&mut || drop(crate::check::check(&loaded.file, &mut sources.clone(), &loader, &options)))
+}
+
+fn refused(why: &str) -> Failed {
+    Diagnostic::global("N0701", format!("code generation failed: {why}")).into()
+}
+
+/// Runs a kernel on plausible numbers often enough to measure it.
+fn measure<T: Number>(g: &Graph, parts: &Parts, system: &str, lanes: usize, repeat: usize) -> Result<Measured, Failed> {
+    let spec = Spec { graph: g, inputs: &parts.inputs, outputs: &parts.outputs, lanes };
+    let kernel: Kernel<T> = Kernel::new(&spec, Backend::Jit).map_err(|e| refused(&e))?;
+    let nodes: Vec<_> = parts.outputs.iter().map(|o| o.node).collect();
+    Ok(Measured {
+        system: system.to_owned(),
+        name: parts.name,
+        call: call_seconds(&kernel, repeat),
+        lanes,
+        multiply_adds: multiply_adds(g, &nodes),
+        code: kernel.code_size(),
+    })
+}
+
+/// Median seconds of a call.
+fn call_seconds<T: Number>(kernel: &Kernel<T>, repeat: usize) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "small numbers")]
+    let value = |i: usize| T::narrow(0.1 + 0.01 * (i % 37) as f64);
+    let inputs: Vec<Vec<T>> = kernel.input_lengths().iter().map(|n| (0..*n).map(value).collect()).collect();
+    let mut results: Vec<Vec<T>> = kernel.output_lengths().iter().map(|n| vec![T::default(); *n]).collect();
+    let given: Vec<&[T]> = inputs.iter().map(Vec::as_slice).collect();
+    let mut scratch = Vec::new();
+    let mut run = |calls: u32| {
+        let started = Instant::now();
+        for _ in 0..calls {
+            // Results that are added to would otherwise grow without end.
+            results.iter_mut().for_each(|r| r.fill(T::default()));
+            let mut outputs: Vec<&mut [T]> = results.iter_mut().map(Vec::as_mut_slice).collect();
+            kernel.run(&given, &mut outputs, &mut scratch);
+        }
+        started.elapsed().as_secs_f64()
+    };
+    let mut calls = 1;
+    while run(calls) < SPAN && calls < 1 << 20 {
+        calls *= 2;
+    }
+    let mut times: Vec<f64> = (0..repeat).map(|_| run(calls) / f64::from(calls)).collect();
+    times_ms(&mut times).0 / 1e3
+}
+
+/// 10⁹ operations a second of a large matrix product, which stands for the peak of one core.
+fn peak<T: Number>(repeat: usize) -> Result<f64, Failed> {
+    let mut g = Graph::new();
+    let a = g.leaf(Leaf::Param(0), &[PEAK, PEAK]);
+    let b = g.leaf(Leaf::Param(1), &[PEAK, PEAK]);
+    let product = g.einsum_text("ab,bc->ac", &[a, b]);
+    let outputs = [Output { node: product, slot: 0, add: false }];
+    let kernel: Kernel<T> = Kernel::new(&Spec { graph: &g, inputs: &[a, b], outputs: &outputs, lanes: 1 }, Backend::Jit)
+        .map_err(|e| refused(&e))?;
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^52 operations")]
+    let operations = 2.0 * (PEAK * PEAK * PEAK) as f64;
+    Ok(operations / call_seconds(&kernel, repeat.min(5)) * 1e-9)
+}
+
+fn as_json(stages: &Stages, measured: &[Measured], gradient: Option<(f64, f64)>, batch: usize, peak: f64) -> Value {
+    let kernels: Vec<Value> = measured
+        .iter()
+        .map(|m| {
+            json!({
+                "system": m.system,
+                "kernel": m.name,
+                "ns_per_call": m.call * 1e9,
+                "ns_per_sample": m.per_sample() * 1e9,
+                "lanes": m.lanes,
+                "multiply_adds": m.multiply_adds,
+                "gflops": m.gflops(),
+                "share_of_peak": m.gflops() / peak,
+                "code_bytes": m.code,
+            })
+        })
+        .collect();
+    let total: f64 = stages.iter().map(|s| s.1).sum();
+    json!({
+        "compile_ms": total * 1e3,
+        "stages_ms": object(stages.iter().map(|(n, s)| (*n, json!(s * 1e3)))),
+        "kernels": kernels,
+        "gradient": gradient.map(|(ms, least)| json!({ "batch": batch, "time_ms": ms, "time_ms_min": least })),
+        "peak_gflops": peak,
+    })
+}
+
+/// A kernel without products has no rate.
+fn rate(m: &Measured, spell: impl Fn(f64) -> String) -> String {
+    if m.multiply_adds == 0 { "-".to_owned() } else { spell(m.gflops()) }
+}
+
+fn summary(stages: &Stages, measured: &[Measured], gradient: Option<(f64, f64)>, batch: usize, peak: f64) -> String {
+    let total: f64 = stages.iter().map(|s| s.1).sum();
+    let list: Vec<String> = stages.iter().map(|(n, s)| format!("{n} {}", duration(*s))).collect();
+    let mut text = format!("compiling takes {}: {}\n\n", duration(total), list.join(", "));
+    let head = ["kernel", "a call", "a sample", "multiply-adds", "GFLOP/s", "of peak", "code"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for m in measured {
+        let name = if m.system.is_empty() { m.name.to_owned() } else { format!("{} of {}", m.name, m.system) };
+        #[allow(clippy::cast_precision_loss, reason = "a size for people")]
+        let code = bytes(m.code as f64);
+        rows.push(vec![
+            name,
+            format!("{} ({} lanes)", duration(m.call), m.lanes),
+            duration(m.per_sample()),
+            m.multiply_adds.to_string(),
+            rate(m, |x| format!("{x:.2}")),
+            rate(m, |x| format!("{:.1} %", 100.0 * x / peak)),
+            code,
+        ]);
+    }
+    text.push_str(&table(&rows));
+    if let Some((ms, least)) = gradient {
+        let (median, least, samples) = (duration(ms / 1e3), duration(least / 1e3), count(batch, "sample"));
+        text.push_str(&format!("\n  a gradient of {samples} takes {median} (at best {least})\n"));
+    }
+    text.push_str(&format!("\n  peak: {peak:.1} GFLOP/s, a product of {PEAK} × {PEAK} matrices on one core\n"));
+    text
+}

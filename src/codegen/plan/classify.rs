@@ -1,0 +1,248 @@
+//! What becomes of each node: a value in a loop, a view, a call; and which values are computed in place.
+
+use super::{Kind, Planner};
+use crate::codegen::layout::{View, entries, signed};
+use crate::graph::{Binary, Einsum, NodeId, Op, Unary};
+use std::collections::{HashMap, HashSet};
+
+impl Planner<'_> {
+    pub(super) fn classify(&mut self, given: &HashSet<NodeId>) {
+        let mut uses: HashMap<NodeId, usize> = HashMap::new();
+        for &id in self.order.iter().filter(|id| !given.contains(id)) {
+            for a in self.g.args(id) {
+                *uses.entry(a).or_default() += 1;
+            }
+        }
+        for output in self.spec.outputs {
+            *uses.entry(output.node).or_default() += 1;
+        }
+        for id in self.order.clone() {
+            let kind = if given.contains(&id) { Kind::Given } else { self.kind_of(id) };
+            self.kind.insert(id, kind);
+            if kind != Kind::Given && self.g.node(id).op == Op::SumLanes {
+                let x = self.g.args(id)[0];
+                if self.kind[&x] == Kind::Contract && uses[&x] == 1 && matches!(self.g.node(x).op, Op::Einsum(_)) {
+                    self.kind.insert(x, Kind::Absorbed);
+                }
+                // A product without a sum joins the sum over samples too.
+                if self.kind[&x] == Kind::Inline && uses[&x] == 1 && matches!(self.g.node(x).op, Op::Einsum(_)) {
+                    self.kind.insert(x, Kind::Absorbed);
+                }
+            }
+        }
+        for output in self.spec.outputs {
+            if output.add && self.kind[&output.node] == Kind::Contract && uses[&output.node] == 1 {
+                self.direct_add.insert(output.node, output.slot);
+            }
+        }
+        self.place_parts(&uses);
+    }
+
+    /// Values that can be computed where they are needed: parts of a concatenation, the argument of a kernel in place.
+    pub(super) fn place_parts(&mut self, uses: &HashMap<NodeId, usize>) {
+        let taken = |id: NodeId, kind: &HashMap<NodeId, Kind>| {
+            uses[&id] == 1 && matches!(kind[&id], Kind::Inline | Kind::Tile | Kind::Contract)
+        };
+        for &id in self.order.iter().rev() {
+            let node = self.g.node(id);
+            match (&node.op, self.kind[&id]) {
+                (Op::Concat(0), Kind::Move) => {
+                    let mut offset = 0;
+                    for &part in &node.args {
+                        let fits = node.batched == self.g.batched(part);
+                        let target = self.through_reshape(part, uses);
+                        if fits && taken(target, &self.kind) && !self.alias.contains_key(&target) {
+                            self.alias.insert(target, (id, offset));
+                        }
+                        offset += entries(self.g.shape(part), node.batched, self.lanes);
+                    }
+                }
+                (Op::Map1(_), Kind::Tile) => {
+                    let x = node.args[0];
+                    if uses[&x] == 1 && self.kind[&x] == Kind::Inline && self.g.batched(x) == node.batched {
+                        self.alias.insert(x, (id, 0));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The value behind reshapes that nobody else uses: it lies in the same order.
+    pub(super) fn through_reshape(&self, id: NodeId, uses: &HashMap<NodeId, usize>) -> NodeId {
+        let mut id = id;
+        while self.g.node(id).op == Op::Reshape && self.kind[&id] == Kind::View && uses[&id] == 1 {
+            id = self.g.args(id)[0];
+        }
+        id
+    }
+
+    pub(super) fn kind_of(&self, id: NodeId) -> Kind {
+        if self.g.constant(id).is_some() {
+            return Kind::Constant;
+        }
+        match &self.g.node(id).op {
+            Op::Const(_) => Kind::Constant,
+            Op::Leaf(_) => unreachable!("leaves are given: {:?}", self.g.node(id)),
+            Op::Iota | Op::Delta => Kind::Table,
+            Op::Map1(f) => match inline1(*f) {
+                true => Kind::Inline,
+                false => Kind::Tile,
+            },
+            Op::Map2(f) => match f {
+                Binary::Pow | Binary::Atan2 => Kind::Tile,
+                Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Min | Binary::Max | Binary::Guard => {
+                    Kind::Inline
+                }
+            },
+            Op::Compare(_) | Op::Select => Kind::Inline,
+            Op::Stop | Op::Broadcast(_) | Op::Slice(_) | Op::Reshape => Kind::View,
+            Op::Einsum(spec) => einsum_kind(spec),
+            Op::Pad(_) | Op::Concat(_) => Kind::Move,
+            Op::Gather | Op::ScatterAdd | Op::ArgMax | Op::Search => Kind::Index,
+            Op::SumLanes => Kind::Contract,
+            Op::Solve(_) | Op::SolveVjp(_) | Op::SolvePart(_) => unreachable!("solves run between kernels"),
+        }
+    }
+
+    /// The view of every node, as boxes of stored values.
+    pub(super) fn views(&mut self) {
+        for id in self.order.clone() {
+            let view = match self.kind[&id] {
+                Kind::Constant | Kind::Absorbed => continue,
+                Kind::View => self.derived(id),
+                Kind::Given | Kind::Inline | Kind::Tile | Kind::Contract | Kind::Move | Kind::Index | Kind::Table => {
+                    None
+                }
+            };
+            if view.is_none() && self.kind[&id] == Kind::View {
+                // A reshape that strides cannot say is a copy.
+                self.kind.insert(id, Kind::Inline);
+            }
+            let view = view.unwrap_or_else(|| self.own(id));
+            self.views.insert(id, view);
+        }
+    }
+
+    /// The storage of a computed node: its own, or a part of the one it is computed into.
+    pub(super) fn own(&self, id: NodeId) -> View {
+        let (mut base, mut shift) = (id, 0);
+        while let Some(&(outer, offset)) = self.alias.get(&base) {
+            base = outer;
+            shift += offset;
+        }
+        let node = self.g.node(id);
+        let whole = View::whole(base.0, &node.shape, node.batched, self.lanes);
+        View { offset: signed(shift), ..whole }
+    }
+
+    pub(super) fn derived(&self, id: NodeId) -> Option<View> {
+        let node = self.g.node(id);
+        let x = node.args[0];
+        let view = &self.views[&x];
+        Some(match &node.op {
+            Op::Stop => view.clone(),
+            Op::Broadcast(axes) => view.broadcast(axes, node.shape.len()),
+            Op::Slice(start) => view.slice(start),
+            Op::Reshape => return view.reshape(self.g.shape(x), &node.shape),
+            Op::Einsum(spec) => view.relabel(&spec.args[0], &spec.out),
+            _ => unreachable!("only views are derived"),
+        })
+    }
+
+    /// What must be computed before `id`, and whether its value can pass in a register.
+    pub(super) fn needs(&self, id: NodeId) -> Vec<(NodeId, bool)> {
+        let node = self.g.node(id);
+        let mut needs = Vec::new();
+        for (k, &arg) in node.args.iter().enumerate() {
+            if self.kind[&arg] == Kind::Absorbed {
+                needs.extend(self.needs(arg).into_iter().map(|(n, _)| (n, false)));
+                continue;
+            }
+            let (base, moved) = self.source(arg);
+            let Some(base) = base else { continue };
+            let direct = !moved
+                && self.kind[&id] == Kind::Inline
+                && self.kind[&base] == Kind::Inline
+                && self.domain(base) == self.domain(id)
+                && node.op != Op::Reshape
+                && self.g.node(base).op != Op::Reshape
+                && match &node.op {
+                    Op::Einsum(spec) => spec.args[k] == spec.out,
+                    _ => true,
+                };
+            needs.push((base, direct));
+        }
+        needs.sort_unstable();
+        needs.dedup_by(|b, a| {
+            let same = a.0 == b.0;
+            if same {
+                a.1 &= b.1;
+            }
+            same
+        });
+        needs
+    }
+
+    /// The computed node behind a chain of views (none: given or constant), and whether there was a view.
+    pub(super) fn source(&self, id: NodeId) -> (Option<NodeId>, bool) {
+        let (mut id, mut moved) = (id, false);
+        loop {
+            match self.kind[&id] {
+                Kind::Given | Kind::Constant => return (None, moved),
+                Kind::View => {
+                    id = self.g.args(id)[0];
+                    moved = true;
+                }
+                Kind::Inline
+                | Kind::Tile
+                | Kind::Contract
+                | Kind::Move
+                | Kind::Index
+                | Kind::Table
+                | Kind::Absorbed => return (Some(id), moved),
+            }
+        }
+    }
+
+    pub(super) fn computed(&self, id: NodeId) -> bool {
+        match self.kind[&id] {
+            Kind::Given | Kind::Constant | Kind::View | Kind::Absorbed => false,
+            Kind::Inline | Kind::Tile | Kind::Contract | Kind::Move | Kind::Index | Kind::Table => true,
+        }
+    }
+}
+
+fn inline1(f: Unary) -> bool {
+    match f {
+        Unary::Neg | Unary::Abs | Unary::Sign | Unary::Floor | Unary::Not | Unary::Sqrt => true,
+        Unary::Exp
+        | Unary::Log
+        | Unary::Log1p
+        | Unary::Expm1
+        | Unary::Sin
+        | Unary::Cos
+        | Unary::Tan
+        | Unary::Asin
+        | Unary::Acos
+        | Unary::Atan
+        | Unary::Sinh
+        | Unary::Cosh
+        | Unary::Tanh
+        | Unary::Sigmoid
+        | Unary::Softplus
+        | Unary::Erf
+        | Unary::Lgamma
+        | Unary::Digamma
+        | Unary::Trigamma => false,
+    }
+}
+
+fn einsum_kind(spec: &Einsum) -> Kind {
+    let sums = spec.args.iter().flatten().any(|l| !spec.out.contains(l));
+    match (sums, spec.args.len()) {
+        (true, _) => Kind::Contract,
+        (false, 1) => Kind::View,
+        (false, _) => Kind::Inline,
+    }
+}
