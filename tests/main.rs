@@ -10,17 +10,21 @@
     reason = "small counts; z, t, h, w are the field's names; exact equality is what is tested"
 )]
 
-#[path = "suite/errors/mod.rs"]
-mod errors;
 #[path = "suite/errors/stages.rs"]
 mod error_stages;
+#[path = "suite/errors/mod.rs"]
+mod errors;
 #[path = "suite/solve/mod.rs"]
 mod solve;
 #[path = "suite/syntax/mod.rs"]
 mod syntax;
 
+#[path = "suite/cli/mod.rs"]
+mod cli;
 #[path = "suite/divergence.rs"]
 mod divergence;
+#[path = "suite/docs.rs"]
+mod docs;
 #[path = "suite/examples.rs"]
 mod examples;
 #[path = "suite/golden.rs"]
@@ -29,8 +33,12 @@ mod golden;
 mod gradients;
 #[path = "suite/graphs.rs"]
 mod graphs;
+#[path = "suite/layers.rs"]
+mod layers;
 #[path = "suite/operators.rs"]
 mod operators;
+#[path = "suite/present/mod.rs"]
+mod present;
 #[path = "suite/random_graphs.rs"]
 mod random_graphs;
 #[path = "suite/rules.rs"]
@@ -39,7 +47,3 @@ mod rules;
 mod scaling;
 #[path = "suite/workloads.rs"]
 mod workloads;
-#[path = "suite/docs.rs"]
-mod docs;
-#[path = "suite/layers.rs"]
-mod layers;

@@ -269,7 +269,6 @@ pub(super) enum Stage {
 pub(super) enum Machine {
     Host,
     X86,
-    Arm,
 }
 
 #[derive(Args, Debug)]

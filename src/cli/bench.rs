@@ -171,8 +171,9 @@ fn peak<T: Number>(repeat: usize) -> Result<f64, Failed> {
     let b = g.leaf(Leaf::Param(1), &[PEAK, PEAK]);
     let product = g.einsum_text("ab,bc->ac", &[a, b]);
     let outputs = [Output { node: product, slot: 0, add: false }];
-    let kernel: Kernel<T> = Kernel::new(&Spec { graph: &g, inputs: &[a, b], outputs: &outputs, lanes: 1 }, Backend::Jit)
-        .map_err(|e| refused(&e))?;
+    let kernel: Kernel<T> =
+        Kernel::new(&Spec { graph: &g, inputs: &[a, b], outputs: &outputs, lanes: 1 }, Backend::Jit)
+            .map_err(|e| refused(&e))?;
     #[allow(clippy::cast_precision_loss, reason = "far below 2^52 operations")]
     let operations = 2.0 * (PEAK * PEAK * PEAK) as f64;
     Ok(operations / call_seconds(&kernel, repeat.min(5)) * 1e-9)

@@ -88,7 +88,10 @@ fn of_noise(program: &Program, id: ExprId) -> bool {
         }
         let expr = program.expr(id);
         noisy |= matches!(expr.kind, Kind::Noise(_));
-        if matches!(expr.kind, Kind::Param(_) | Kind::Input(_) | Kind::State { .. } | Kind::Time(_) | Kind::Sample { .. }) {
+        if matches!(
+            expr.kind,
+            Kind::Param(_) | Kind::Input(_) | Kind::State { .. } | Kind::Time(_) | Kind::Sample { .. }
+        ) {
             return false;
         }
         rest.extend(expr.kind.operands());
@@ -102,7 +105,9 @@ fn draws<T: Number>(session: &Session, natural: &[Vec<f64>], name: &str) -> Resu
     let folder = tempfile::tempdir().map_err(|e| cannot(&e))?;
     let path = folder.path().join("model.node");
     std::fs::write(&path, text).map_err(|e| cannot(&e))?;
-    let Ok(loaded) = load::load(&load::Request { path, with_data: true, ..Default::default() }) else { return Ok(None) };
+    let Ok(loaded) = load::load(&load::Request { path, with_data: true, ..Default::default() }) else {
+        return Ok(None);
+    };
     let mut lowered = loaded.lowered;
     lowered.outputs.retain(|o| o.0 == "point_of_the_plane");
     let settings = Settings { gradient: false, outputs: true, ..Settings::default() };
@@ -111,7 +116,9 @@ fn draws<T: Number>(session: &Session, natural: &[Vec<f64>], name: &str) -> Resu
     let samples: Vec<usize> = (0..POINTS).collect();
     let batch = Batch { data: None, samples: &samples, seed: session.seed, step: 0 };
     let found = model.evaluate(entry, &unconstrain(&model.lowered, natural), &batch);
-    Ok(Some(found.outputs.iter().filter_map(|o| Some([*o.values.first()?.first()?, *o.values.first()?.get(1)?])).collect()))
+    Ok(Some(
+        found.outputs.iter().filter_map(|o| Some([*o.values.first()?.first()?, *o.values.first()?.get(1)?])).collect(),
+    ))
 }
 
 fn text_of(session: &Session) -> String {

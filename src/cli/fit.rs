@@ -143,7 +143,8 @@ fn time_input(lowered: &Lowered) -> Option<usize> {
         let Op::Leaf(Leaf::Input(i)) = lowered.graph.node(id).op else { return None };
         Some(i as usize).filter(|i| vector(*i))
     });
-    let named = |x: &crate::lower::Input| x.shape.len() == 1 && matches!(x.name.as_str(), "t" | "ts" | "time" | "times");
+    let named =
+        |x: &crate::lower::Input| x.shape.len() == 1 && matches!(x.name.as_str(), "t" | "ts" | "time" | "times");
     used.or_else(|| lowered.inputs.iter().position(named))
 }
 

@@ -60,11 +60,8 @@ pub(super) fn check<T: Number>(session: &Session, args: &GradArgs, console: Cons
     let lowered = session.lowered();
     let chosen = args.gradient.map(Gradient::from).or_else(|| lowered.systems.first().map(|s| s.gradient));
     let chosen = chosen.unwrap_or_default();
-    let methods: &[Gradient] = if lowered.systems.is_empty() {
-        &[Gradient::Discrete]
-    } else {
-        &[Gradient::Discrete, Gradient::Backsolve]
-    };
+    let methods: &[Gradient] =
+        if lowered.systems.is_empty() { &[Gradient::Discrete] } else { &[Gradient::Discrete, Gradient::Backsolve] };
     let mut columns = Vec::new();
     for &method in methods {
         columns.push(column::<T>(session, method, &tight, &samples, &raw, &probes)?);
@@ -172,7 +169,8 @@ fn column<T: Number>(
 
 /// The largest relative error of each parameter. What is tiny beside the whole gradient is measured against that.
 fn errors(lowered: &Lowered, probes: &[Probe], gradient: &[f64]) -> Vec<f64> {
-    let along = |p: &Probe| p.direction.iter().map(|(i, d)| gradient.get(*i).copied().unwrap_or(f64::NAN) * d).sum::<f64>();
+    let along =
+        |p: &Probe| p.direction.iter().map(|(i, d)| gradient.get(*i).copied().unwrap_or(f64::NAN) * d).sum::<f64>();
     let whole = probes.iter().map(|p| p.difference.abs()).fold(0.0, f64::max);
     (0..lowered.params.len())
         .map(|k| {
@@ -217,9 +215,8 @@ fn words(verdict: Verdict) -> &'static str {
 }
 
 fn to_json(lowered: &Lowered, columns: &[Column], probes: &[Probe], chosen: Gradient, pass: f64) -> Value {
-    let by_name = |errors: &[f64]| {
-        output::object(lowered.params.iter().zip(errors).map(|(p, e)| (p.name.as_str(), json!(e))))
-    };
+    let by_name =
+        |errors: &[f64]| output::object(lowered.params.iter().zip(errors).map(|(p, e)| (p.name.as_str(), json!(e))));
     let methods = columns.iter().map(|c| {
         let drift = c.drift.map(|d| json!({ "absolute": d.absolute, "relative": d.relative, "t": d.t }));
         let value = json!({
@@ -254,7 +251,9 @@ fn summary(lowered: &Lowered, columns: &[Column], pass: f64) -> String {
         text.push_str(&format!("  {} {}\n", method_name(c.method), words(verdict(c, pass))));
         if let Some(d) = c.drift {
             let (relative, t) = (short(d.relative), short(d.t));
-            text.push_str(&format!("    the state that came back drifted by up to {relative} tolerances, at t = {t}\n"));
+            text.push_str(&format!(
+                "    the state that came back drifted by up to {relative} tolerances, at t = {t}\n"
+            ));
         }
     }
     text

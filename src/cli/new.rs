@@ -15,7 +15,8 @@ const TEMPLATE: &str = include_str!("new.node");
 /// Runs the command.
 pub(super) fn new(args: &NewArgs, console: Console) -> Result<(), Failed> {
     let path = PathBuf::from(&args.name);
-    let path = if path.extension().is_some_and(|e| e == "node") { path } else { PathBuf::from(format!("{}.node", args.name)) };
+    let path =
+        if path.extension().is_some_and(|e| e == "node") { path } else { PathBuf::from(format!("{}.node", args.name)) };
     let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
     let model = model_name(stem);
     if model.is_empty() || args.name.ends_with(['/', '\\']) {

@@ -99,7 +99,8 @@ impl Session {
 
     fn without_data(&self) -> Failed {
         let names: Vec<String> = self.lowered().inputs.iter().map(|i| format!("`{}`", i.name)).collect();
-        let message = format!("nothing feeds the {} {}", if names.len() == 1 { "input" } else { "inputs" }, names.join(", "));
+        let message =
+            format!("nothing feeds the {} {}", if names.len() == 1 { "input" } else { "inputs" }, names.join(", "));
         let problem = Diagnostic::global(codes::NO_DATA, message);
         Failed::of(Exit::Model, problem.help("name a data file in the model: `data csv(\"file.csv\", …)`"))
     }
@@ -128,9 +129,10 @@ pub(super) fn request(args: &ModelArgs, trajectory: Option<usize>) -> Request {
 
 /// `--set` must name a dim or a parameter of the model.
 fn check_settings(loaded: &Loaded, set: &[(String, f64)]) -> Result<(), Failed> {
-    let dims = loaded.file.items.iter().filter_map(|item| {
-        if let ItemKind::Dim { name, .. } = &item.kind { Some(name.text.as_str()) } else { None }
-    });
+    let dims =
+        loaded.file.items.iter().filter_map(|item| {
+            if let ItemKind::Dim { name, .. } = &item.kind { Some(name.text.as_str()) } else { None }
+        });
     let names: Vec<&str> = dims.chain(loaded.lowered.params.iter().map(|p| p.name.as_str())).collect();
     let Some((unknown, _)) = set.iter().find(|(name, _)| !names.contains(&name.as_str())) else { return Ok(()) };
     let failed = Failed::usage(codes::SET, format!("--set {unknown}: the model has no dim or parameter of this name"));
@@ -145,7 +147,8 @@ fn check_settings(loaded: &Loaded, set: &[(String, f64)]) -> Result<(), Failed> 
 fn parameters(lowered: &Lowered, args: &ModelArgs, seed: u64) -> Result<Vec<Vec<f64>>, Failed> {
     let mut natural = initial(lowered, seed);
     let Some(path) = &args.params else { return Ok(natural) };
-    let expected: Vec<(&str, &[usize])> = lowered.params.iter().map(|p| (p.name.as_str(), p.shape.as_slice())).collect();
+    let expected: Vec<(&str, &[usize])> =
+        lowered.params.iter().map(|p| (p.name.as_str(), p.shape.as_slice())).collect();
     let read = params::load(path, &expected)?;
     for ((param, values), start) in lowered.params.iter().zip(read).zip(&mut natural) {
         in_domain(path, param, &values)?;

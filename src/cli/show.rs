@@ -78,7 +78,6 @@ fn code(args: &ShowArgs, lowered: &Lowered, derived: &Derived, clif: bool) -> Re
     let target = match args.target {
         Machine::Host => Target::Host,
         Machine::X86 => Target::X86,
-        Machine::Arm => Target::Arm,
     };
     let g = &derived.graph;
     let mut text = String::new();

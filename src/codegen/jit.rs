@@ -227,8 +227,6 @@ pub enum Target {
     Host,
     /// A fixed x86-64 (AVX2 and FMA), the same wherever it is asked for.
     X86,
-    /// A fixed aarch64.
-    Arm,
 }
 
 /// Cranelift's intermediate code and assembly of a kernel.
@@ -250,7 +248,6 @@ pub fn listing<T: Element>(spec: &Spec, target: Target) -> Result<Listing, Strin
     let isa = match target {
         Target::Host => host(optimise)?,
         Target::X86 => pinned("x86_64-unknown-linux-gnu", &["has_avx", "has_avx2", "has_fma"], optimise)?,
-        Target::Arm => pinned("aarch64-unknown-linux-gnu", &[], optimise)?,
     };
     let mut frontend = FunctionBuilderContext::new();
     let mut out = Listing { clif: String::new(), asm: String::new() };

@@ -136,7 +136,7 @@ impl<'g> Builder<'g> {
             let node = self.g.node(id);
             let constant = match node.op {
                 Op::Const(_) | Op::Iota | Op::Delta => true,
-                Op::Leaf(_) => false,
+                Op::Leaf(_) | Op::Solve(_) | Op::SolveVjp(_) | Op::SolvePart(_) => false,
                 _ => !node.args.is_empty() && node.args.iter().all(|a| self.fixed.contains(a)),
             };
             if constant {

@@ -4,7 +4,7 @@ use super::program::{BufferInfo, Makes, Program, Segment, SolveCall, Stage};
 use super::system::Bound;
 use super::{Model, Number};
 use crate::lower::Gradient;
-use crate::solve::{self, Cotangents, Drift, Problem, Solution, Stats, Tape};
+use crate::solve::{self, Cotangents, Drift, Failure, Problem, Solution, Stats, Tape};
 use smallvec::SmallVec;
 
 /// Buffers and tapes of one tile; kept for the next one.
@@ -130,7 +130,9 @@ impl<T: Number> Workspace<T> {
         self.tapes[call.tape] = tape;
         for (lane, failure) in solution.failures.iter().enumerate() {
             if let Some(failure) = failure.as_ref().filter(|_| self.active[lane]) {
-                report.failures.push((lane, format!("{}; {}", failure.message(), failure.advice())));
+                report
+                    .failures
+                    .push((lane, format!("{}; {}", describe(model, call.system, failure), failure.advice())));
             }
         }
         report.forward.push(solution.stats.clone());
@@ -173,9 +175,10 @@ impl<T: Number> Workspace<T> {
         self.scratch = scratch;
         for (lane, failure) in cotangents.failures.iter().enumerate() {
             if let Some(failure) = failure.as_ref().filter(|_| self.active[lane]) {
-                report
-                    .failures
-                    .push((lane, format!("in the reverse pass: {}; {}", failure.message(), failure.advice())));
+                report.failures.push((
+                    lane,
+                    format!("in the reverse pass: {}; {}", describe(model, call.system, failure), failure.advice()),
+                ));
             }
         }
         report.backward.push(cotangents.stats.clone());
@@ -204,6 +207,17 @@ impl<T: Number> Workspace<T> {
                 *sum = T::narrow(sum.widen() + x.widen());
             }
         }
+    }
+}
+
+/// What failed, the state by its name.
+fn describe<T: Number>(model: &Model<T>, system: usize, failure: &Failure) -> String {
+    let text = Failure { component: None, ..failure.clone() }.message();
+    let states = &model.lowered.systems[system].states;
+    let state = failure.component.and_then(|c| states.iter().rev().find(|s| s.offset <= c));
+    match state {
+        Some(state) => format!("{text} (state `{}`)", state.name),
+        None => text,
     }
 }
 

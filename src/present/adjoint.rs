@@ -115,7 +115,7 @@ fn write_system(page: &mut Page, lowered: &Lowered, k: usize, derived: &Adjoint)
     let bars: Vec<NodeId> = derived.states.iter().copied().flatten().collect();
     page.lets(&terms, &built, &mut given, &at(&bars));
     for (adjoint, bar) in names.adjoints.iter().zip(&derived.states) {
-        page.minus_equation(adjoint, &bar.as_ref().map_or(Math::Number(-0.0), value));
+        page.minus_equation(adjoint, &bar.as_ref().map_or(Math::Number(0.0), value));
     }
 
     let quadratures = || names.gradients.iter().zip(&derived.params).chain([(&names.time_adjoint, &derived.time)]);
@@ -135,24 +135,25 @@ fn write_system(page: &mut Page, lowered: &Lowered, k: usize, derived: &Adjoint)
 
 fn heading(lowered: &Lowered, k: usize) -> String {
     let name = &lowered.systems[k].name;
-    if name.is_empty() {
-        "forward, from t0 to t1".into()
-    } else {
-        format!("the system {name}: forward, from t0 to t1")
-    }
+    if name.is_empty() { "forward, from t0 to t1".into() } else { format!("the system {name}: forward, from t0 to t1") }
 }
 
 fn explain(page: &mut Page, lowered: &Lowered, k: usize) {
-    page.comment("adjoint, integrated from t1 back to t0; a is the derivative of the loss with respect to the state at t");
+    page.comment(
+        "adjoint, integrated from t1 back to t0; a is the derivative of the loss with respect to the state at t",
+    );
     page.comment("at t1 it starts from 0; at each observation time it jumps by the derivative of the loss there");
     for s in &lowered.systems[k].states {
-        let (name, value) = (&s.name, match s.domain {
-            Domain::Real | Domain::Simplex => continue,
-            Domain::Positive => format!("log({})", s.name),
-            Domain::Negative => format!("log(-{})", s.name),
-            Domain::Unit => format!("log({0}/(1 - {0}))", s.name),
-            Domain::Interval(low, high) => format!("log(({0} - {low})/({high} - {0}))", s.name),
-        });
+        let (name, value) = (
+            &s.name,
+            match s.domain {
+                Domain::Real | Domain::Simplex => continue,
+                Domain::Positive => format!("log({})", s.name),
+                Domain::Negative => format!("log(-{})", s.name),
+                Domain::Unit => format!("log({0}/(1 - {0}))", s.name),
+                Domain::Interval(low, high) => format!("log(({0} - {low})/({high} - {0}))", s.name),
+            },
+        );
         page.comment(&format!("{name} is integrated as u = {value}; the adjoint of u is a_{name} times d{name}/du"));
     }
 }

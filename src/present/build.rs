@@ -101,7 +101,10 @@ fn gather(args: &[Math], shapes: &[Vec<usize>]) -> Math {
     }
     if shapes[1].is_empty() {
         let rest = (1..shapes[0].len()).map(|_| Place::Range(None));
-        return Math::Index(Box::new(args[0].clone()), std::iter::once(Place::At(args[1].clone())).chain(rest).collect());
+        return Math::Index(
+            Box::new(args[0].clone()),
+            std::iter::once(Place::At(args[1].clone())).chain(rest).collect(),
+        );
     }
     call("gather", args.to_vec(), shapes[0].len() + shapes[1].len() - 1)
 }
@@ -141,17 +144,21 @@ fn scalar(form: &Form, args: &[Math]) -> Math {
 
 fn unary(f: Unary, x: &Math) -> Math {
     let number = x.clone().number_of_truth();
-    match (f, x) {
-        (Unary::Neg, _) => number.neg(),
-        // `not` of a comparison is the opposite one.
-        (Unary::Not, Math::Compare(r, a, b)) => match r {
-            Relation::Less => Math::Compare(Relation::LessEq, b.clone(), a.clone()),
-            Relation::LessEq => Math::Compare(Relation::Less, b.clone(), a.clone()),
-            Relation::Equal => Math::Compare(Relation::NotEqual, a.clone(), b.clone()),
-            Relation::NotEqual => Math::Compare(Relation::Equal, a.clone(), b.clone()),
-        },
-        (Unary::Not, _) => Math::Compare(Relation::Equal, Box::new(number), Box::new(Math::Number(0.0))),
-        _ => Math::map(f.name(), vec![number]),
+    if f == Unary::Neg {
+        return number.neg();
+    }
+    if f != Unary::Not {
+        return Math::map(f.name(), vec![number]);
+    }
+    // `not` of a comparison is the opposite one.
+    let Math::Compare(r, a, b) = x else {
+        return Math::Compare(Relation::Equal, Box::new(number), Box::new(Math::Number(0.0)));
+    };
+    match r {
+        Relation::Less => Math::Compare(Relation::LessEq, b.clone(), a.clone()),
+        Relation::LessEq => Math::Compare(Relation::Less, b.clone(), a.clone()),
+        Relation::Equal => Math::Compare(Relation::NotEqual, a.clone(), b.clone()),
+        Relation::NotEqual => Math::Compare(Relation::Equal, a.clone(), b.clone()),
     }
 }
 

@@ -27,9 +27,7 @@ impl Math {
             | Math::Call { .. }
             | Math::Index(..)
             | Math::List(..)
-            | Math::At(..) => {
-                Math::Index(Box::new(self.clone()), at.iter().cloned().map(Place::At).collect())
-            }
+            | Math::At(..) => Math::Index(Box::new(self.clone()), at.iter().cloned().map(Place::At).collect()),
         }
     }
 
@@ -72,9 +70,8 @@ impl Math {
         let mut stack = vec![self];
         while let Some(m) = stack.pop() {
             match m {
-                Math::Number(_) => {}
                 Math::Symbol(s) if s.text == name => return true,
-                Math::Symbol(_) => {}
+                Math::Number(_) | Math::Symbol(_) => {}
                 Math::Sum(terms) => stack.extend(terms.iter().map(|t| &t.1)),
                 Math::Product(factors) => stack.extend(factors.iter().map(|f| &f.0)),
                 Math::Power(a, b) | Math::MatMul(a, b) | Math::Compare(_, a, b) | Math::At(a, b, _) => {

@@ -14,8 +14,7 @@ fn level(m: &Math) -> Level {
     match m {
         Math::Sum(_) | Math::Compare(..) | Math::Total(..) => Level::Sum,
         Math::Number(x) if *x < 0.0 => Level::Sum,
-        Math::Product(_) | Math::MatMul(..) => Level::Product,
-        Math::Call { name: "grad" | "hess" | "jac", .. } => Level::Product,
+        Math::Product(_) | Math::MatMul(..) | Math::Call { name: "grad" | "hess", .. } => Level::Product,
         Math::Number(_)
         | Math::Symbol(_)
         | Math::Power(..)
@@ -130,10 +129,9 @@ fn row(factors: &[&(Math, i32)]) -> String {
             };
         }
         tensor_before |= tensor;
-        out += &match exponent.abs() {
-            1 => at(Level::Atom, m),
-            n => format!("{}^{{{n}}}", base(m)),
-        };
+        let power = exponent.abs();
+        let factor = if power == 1 { at(Level::Atom, m) } else { format!("{}^{{{power}}}", base(m)) };
+        out += &factor;
     }
     out
 }
@@ -205,7 +203,18 @@ fn places(places: &[Place]) -> String {
 
 fn number(x: f64) -> String {
     if !x.is_finite() {
-        return if x.is_nan() { "\\mathrm{NaN}" } else if x > 0.0 { "\\infty" } else { "-\\infty" }.into();
+        return if x.is_nan() {
+            "\\mathrm{NaN}"
+        } else if x > 0.0 {
+            "\\infty"
+        } else {
+            "-\\infty"
+        }
+        .into();
+    }
+    #[allow(clippy::float_cmp, reason = "only the constant of the normal density is written so")]
+    if x == 0.5 * std::f64::consts::TAU.ln() {
+        return "\\tfrac{1}{2} \\log 2 \\pi".into();
     }
     let (plain, scientific) = (format!("{x}"), format!("{x:e}"));
     match scientific.split_once('e') {

@@ -4,6 +4,7 @@
 //! expression of rank 0 in the place of a tensor stands for a tensor of equal entries.
 
 use crate::graph::Relation;
+use std::borrow::Cow;
 
 /// Where a factor stands in a product: numbers, parameters and inputs, states, composites, adjoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,14 +102,12 @@ impl Math {
             Math::Number(_) | Math::Symbol(_) => 1,
             Math::Sum(terms) => terms.iter().map(|t| t.1.weight()).sum(),
             Math::Product(factors) => factors.iter().map(|f| f.0.weight()).sum(),
-            Math::Power(a, b) | Math::Compare(_, a, b) => a.weight() + b.weight(),
+            Math::Power(a, b) | Math::Compare(_, a, b) | Math::At(a, b, _) => a.weight() + b.weight(),
             Math::MatMul(a, b) => 1 + a.weight() + b.weight(),
-            Math::Transpose(a) => a.weight(),
             Math::Call { args, .. } | Math::List(args, _) => 1 + args.iter().map(Math::weight).sum::<usize>(),
             Math::If(c, a, b) => 1 + c.weight() + a.weight() + b.weight(),
-            Math::Index(a, _) => a.weight(),
+            Math::Transpose(a) | Math::Index(a, _) => a.weight(),
             Math::Tensor(_, a) | Math::Total(_, a) => 1 + a.weight(),
-            Math::At(a, b, _) => a.weight() + b.weight(),
         }
     }
 
@@ -129,8 +128,50 @@ impl Math {
         }
     }
 
+    /// What parameters and states are sorted by in a product; everything else keeps its order.
+    fn given_name(&self) -> &str {
+        match self {
+            Math::Symbol(s) if matches!(s.class, Class::Given | Class::State) => &s.text,
+            Math::Index(a, _) | Math::Transpose(a) | Math::At(a, ..) | Math::Power(a, _) => a.given_name(),
+            Math::Symbol(_)
+            | Math::Number(_)
+            | Math::Sum(_)
+            | Math::Product(_)
+            | Math::MatMul(..)
+            | Math::Call { .. }
+            | Math::Compare(..)
+            | Math::If(..)
+            | Math::Tensor(..)
+            | Math::Total(..)
+            | Math::List(..) => "",
+        }
+    }
+
+    /// The first adjoint in a term.
+    pub fn adjoint_name(&self) -> &str {
+        match self {
+            Math::Product(factors) => factors.iter().map(|f| f.0.adjoint_name()).find(|n| !n.is_empty()).unwrap_or(""),
+            Math::Symbol(s) if s.class == Class::Adjoint => &s.text,
+            Math::Index(a, _) => a.adjoint_name(),
+            Math::Number(_)
+            | Math::Symbol(_)
+            | Math::Sum(_)
+            | Math::Power(..)
+            | Math::Transpose(_)
+            | Math::At(..)
+            | Math::MatMul(..)
+            | Math::Call { .. }
+            | Math::Compare(..)
+            | Math::If(..)
+            | Math::Tensor(..)
+            | Math::Total(..)
+            | Math::List(..) => "",
+        }
+    }
+
     pub fn neg(self) -> Self {
         match self {
+            Math::Number(0.0) => self,
             Math::Number(x) => Math::Number(-x),
             other => sum([(true, other)]),
         }
@@ -151,24 +192,60 @@ impl Math {
     }
 }
 
-/// Σ ±terms, inner sums opened, a positive term first.
+/// Σ ±terms, inner sums opened, equal terms counted, a positive term first.
 pub(super) fn sum(terms: impl IntoIterator<Item = (bool, Math)>) -> Math {
     let mut flat = Vec::new();
     for (minus, term) in terms {
         match term {
-            Math::Sum(inner) => flat.extend(inner.into_iter().map(|(m, t)| (m != minus, t))),
-            Math::Number(x) if x < 0.0 => flat.push((!minus, Math::Number(-x))),
-            other => flat.push((minus, other)),
+            Math::Sum(inner) => inner.into_iter().for_each(|(m, t)| add_term(&mut flat, m != minus, t)),
+            other => add_term(&mut flat, minus, other),
         }
     }
-    if let Some(first) = flat.iter().position(|t| !t.0) {
-        flat[..=first].rotate_right(1);
-    }
+    positive_first(&mut flat);
     match flat.as_slice() {
         [(false, _)] => flat.remove(0).1,
         [] => Math::Number(0.0),
         _ => Math::Sum(flat),
     }
+}
+
+/// Brings a term that is added to the front.
+pub(super) fn positive_first(terms: &mut [(bool, Math)]) {
+    if let Some(first) = terms.iter().position(|t| !t.0) {
+        terms[..=first].rotate_right(1);
+    }
+}
+
+fn add_term(flat: &mut Vec<(bool, Math)>, minus: bool, term: Math) {
+    match term {
+        Math::Number(0.0) => {}
+        Math::Number(x) if x < 0.0 => flat.push((!minus, Math::Number(-x))),
+        other => {
+            let (times, rest) = counted(&other);
+            let same = flat.iter_mut().find(|(m, t)| *m == minus && *counted(t).1 == *rest);
+            match same {
+                Some(found) => {
+                    let times = times + counted(&found.1).0;
+                    found.1 = product([(Math::Number(times), 1), (rest.into_owned(), 1)]);
+                }
+                None => flat.push((minus, other)),
+            }
+        }
+    }
+}
+
+/// A term as a number of times something.
+fn counted(term: &Math) -> (f64, Cow<'_, Math>) {
+    if let Math::Product(factors) = term
+        && let [(Math::Number(x), 1), rest @ ..] = factors.as_slice()
+    {
+        let rest = match rest {
+            [(only, 1)] => only.clone(),
+            many => Math::Product(many.to_vec()),
+        };
+        return (*x, Cow::Owned(rest));
+    }
+    (1.0, Cow::Borrowed(term))
 }
 
 /// Π factors^exponents, inner products opened, equal factors joined, signs outside.
@@ -181,15 +258,23 @@ pub(super) fn product(factors: impl IntoIterator<Item = (Math, i32)>) -> Math {
     factors.retain(|f| f.1 != 0);
     #[allow(clippy::float_cmp, reason = "a factor of exactly one is left out")]
     if scale != 1.0 {
-        factors.push((Math::Number(scale), 1));
+        factors.push(fraction(scale));
     }
-    factors.sort_by_key(|f| f.0.class());
+    factors.sort_by(|a, b| (a.0.class(), a.0.given_name()).cmp(&(b.0.class(), b.0.given_name())));
     let whole = match factors.as_slice() {
         [] => Math::Number(1.0),
         [(_, 1)] => factors.remove(0).0,
         _ => Math::Product(factors),
     };
     if minus { whole.neg() } else { whole }
+}
+
+/// A number as a factor: 0.333… is 1/3.
+fn fraction(x: f64) -> (Math, i32) {
+    let whole = x.recip().round();
+    #[allow(clippy::float_cmp, reason = "only the double next to 1/n is written so")]
+    let reciprocal = whole < 1000.0 && whole.recip() == x && format!("{x}").len() > 8;
+    if reciprocal { (Math::Number(whole), -1) } else { (Math::Number(x), 1) }
 }
 
 struct Joined {
@@ -206,6 +291,7 @@ impl Joined {
                 self.add(Math::Number(-x), exponent);
             }
             Math::Number(x) if exponent == 1 => self.scale *= x,
+            Math::Number(1.0) => {}
             Math::Product(inner) => inner.into_iter().for_each(|(f, e)| self.add(f, e * exponent)),
             Math::Sum(mut terms) if terms.len() == 1 && terms[0].0 => {
                 self.minus ^= exponent % 2 != 0;

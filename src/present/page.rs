@@ -2,7 +2,7 @@
 
 use super::build::Built;
 use super::latex::latex;
-use super::math::Math;
+use super::math::{Math, positive_first};
 use super::term::Term;
 use super::text::text;
 
@@ -76,6 +76,10 @@ impl Page {
     pub fn minus_equation(&mut self, left: &Math, value: &Math) {
         match value {
             Math::Sum(terms) if terms.len() > 1 => {
+                let mut terms = terms.clone();
+                terms.sort_by(|a, b| a.1.adjoint_name().cmp(b.1.adjoint_name()));
+                positive_first(&mut terms);
+                let value = &Math::Sum(terms);
                 let line = if self.latex {
                     format!("\\dot{{{}}} &= -\\left( {} \\right)", latex(left), latex(value))
                 } else {

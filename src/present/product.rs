@@ -45,9 +45,13 @@ fn familiar(spec: &Einsum, operands: &[Math]) -> Option<Math> {
     }
 }
 
-fn transpose(x: &Math) -> Math {
+/// The transpose of a matrix.
+pub(super) fn transpose(x: &Math) -> Math {
     match x {
         Math::Transpose(inner) => inner.as_ref().clone(),
+        Math::MatMul(a, b) if a.rank() == 2 && b.rank() == 2 => {
+            Math::MatMul(Box::new(transpose(b)), Box::new(transpose(a)))
+        }
         other => Math::Transpose(Box::new(other.clone())),
     }
 }
@@ -109,7 +113,7 @@ pub(super) fn tensor(out: &[(String, usize)], body: Math) -> Math {
     }
     let mut body = body;
     for (name, size) in out {
-        if *size > 1 && !body.mentions(name) {
+        if !body.mentions(name) {
             let ones = Math::Call { name: "ones", args: vec![Math::count(*size)], rank: 1, entrywise: false };
             body = product([(body, 1), (ones.entry(&[Math::index(name)]), 1)]);
         }

@@ -47,9 +47,7 @@ pub(super) fn program_terms(
 
 fn form(kind: &Kind, shape: &[usize], leaves: &Leaves) -> (Form, Vec<ExprId>) {
     let size = shape.first().copied().unwrap_or(1);
-    let leaf = |list: &[Math], k: u32| {
-        Form::Leaf(list.get(k as usize).cloned().unwrap_or(Math::Number(f64::NAN)))
-    };
+    let leaf = |list: &[Math], k: u32| Form::Leaf(list.get(k as usize).cloned().unwrap_or(Math::Number(f64::NAN)));
     let form = match kind {
         Kind::Const(Scalar(x)) => Form::Leaf(Math::Number(*x)),
         Kind::Param(k) => leaf(&leaves.params, *k),

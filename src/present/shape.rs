@@ -1,7 +1,7 @@
 //! Operations that only move entries.
 
 use super::math::{Math, Place};
-use super::product::{index_names, tensor};
+use super::product::{index_names, tensor, transpose};
 
 /// `f(…)` that is not entry by entry.
 pub(super) fn call(name: &'static str, args: Vec<Math>, rank: usize) -> Math {
@@ -10,7 +10,7 @@ pub(super) fn call(name: &'static str, args: Vec<Math>, rank: usize) -> Math {
 
 /// Equal entries written out, where a reader could not know how many there are.
 pub(super) fn filled(m: &Math, shape: &[usize]) -> Math {
-    if m.rank() > 0 || shape.iter().product::<usize>() == 1 {
+    if m.rank() > 0 || shape.is_empty() || shape == [1] {
         return m.clone();
     }
     let sizes = shape.iter().map(|n| Math::count(*n));
@@ -50,7 +50,11 @@ pub(super) fn reshape(x: &Math, from: &[usize], to: &[usize], letters: &[String]
     let long = |s: &[usize]| s.iter().copied().filter(|n| *n != 1).collect::<Vec<_>>();
     let (kept, wanted) = (long(from), long(to));
     if kept != wanted {
-        return call("reshape", std::iter::once(x.clone()).chain(to.iter().map(|n| Math::count(*n))).collect(), to.len());
+        return call(
+            "reshape",
+            std::iter::once(x.clone()).chain(to.iter().map(|n| Math::count(*n))).collect(),
+            to.len(),
+        );
     }
     if to.len() == kept.len() {
         return without_units(x, from);
@@ -97,13 +101,27 @@ fn without_units(x: &Math, shape: &[usize]) -> Math {
 /// Zeros around `x`.
 pub(super) fn pad(x: &Math, start: &[usize], from: &[usize], shape: &[usize]) -> Math {
     let x = filled(x, from);
-    if let ([s], [n], [all]) = (start, from, shape) {
-        let zeros = |n: usize| if n == 1 { Math::Number(0.0) } else { call("zeros", vec![Math::count(n)], 1) };
-        let parts = [(*s, zeros(*s)), (*n, x), (all - s - n, zeros(all - s - n))];
-        return Math::List(parts.into_iter().filter(|p| p.0 > 0).map(|p| p.1).collect(), 1);
+    match (start, from, shape) {
+        ([s], [n], [all]) => between_zeros(x, [*s, *n, *all], &[]),
+        ([s0, s1], [n0, n1], [all0, all1]) => {
+            let rows = between_zeros(x, [*s0, *n0, *all0], &[*n1]);
+            transpose(&between_zeros(transpose(&rows), [*s1, *n1, *all1], &[*all0]))
+        }
+        _ => {
+            let places = start.iter().chain(shape).map(|n| Math::count(*n));
+            call("pad", std::iter::once(x).chain(places).collect(), shape.len())
+        }
     }
-    let starts = start.iter().map(|s| Math::count(*s));
-    call("pad", std::iter::once(x).chain(starts).collect(), shape.len())
+}
+
+/// `[zeros(…), x, zeros(…)]` along the first axis: where `x` starts, its size, the whole size, the other axes.
+fn between_zeros(x: Math, [start, n, all]: [usize; 3], rest: &[usize]) -> Math {
+    if n == all {
+        return x;
+    }
+    let zeros = |n: usize| filled(&Math::Number(0.0), &[&[n], rest].concat());
+    let parts = [(start, zeros(start)), (n, x), (all - start - n, zeros(all - start - n))];
+    Math::List(parts.into_iter().filter(|p| p.0 > 0).map(|p| p.1).collect(), 1 + rest.len())
 }
 
 /// One after another along an axis.

@@ -31,8 +31,7 @@ pub(super) fn derive(lowered: &Lowered, k: usize) -> Result<Adjoint, Diagnostic>
     let system = &lowered.systems[k];
     let (graph, rates) = natural(lowered, k)?;
     let (mut g, rates) = improve(&graph, &rates);
-    let states: Vec<NodeId> =
-        system.states.iter().enumerate().map(|(i, s)| g.leaf(state_leaf(i), &s.shape)).collect();
+    let states: Vec<NodeId> = system.states.iter().enumerate().map(|(i, s)| g.leaf(state_leaf(i), &s.shape)).collect();
     let time = g.leaf(Leaf::Time, &[]);
     let params: Vec<NodeId> =
         lowered.params.iter().enumerate().map(|(i, p)| g.leaf(Leaf::Param(small(i)), &p.shape)).collect();
@@ -84,11 +83,17 @@ fn natural(lowered: &Lowered, k: usize) -> Result<(Graph, Vec<NodeId>), Diagnost
         done.insert(p.value, g.leaf(Leaf::Param(small(i)), &p.shape));
     }
     for (i, s) in system.states.iter().enumerate() {
-        let size = s.shape.iter().product();
+        let size: usize = s.shape.iter().product();
         let part = source.slice(flat, &[s.offset], &[size]);
         let raw = source.reshape(part, &s.shape);
         let value = s.domain.constrain(&mut source, raw, &s.shape);
-        done.insert(value, g.leaf(state_leaf(i), &s.shape));
+        let leaf = g.leaf(state_leaf(i), &s.shape);
+        done.insert(value, leaf);
+        if s.domain == Domain::Real {
+            // Reshapes join: `[q, p]` reads this part of the flat state and not the scalar made of it.
+            let flattened = g.reshape(leaf, &[size]);
+            done.insert(part, flattened);
+        }
     }
     let rates = natural_rates(&source, system)?;
     for id in source.reachable(&rates) {
