@@ -1,6 +1,6 @@
 //! Forward and gradient of every workload in benches/models, in both precisions: `cargo bench`.
 
-#![allow(missing_docs, reason = "a benchmark")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark may panic")]
 #![allow(dead_code, reason = "shares its generators with the tests")]
 
 #[path = "../tests/suite/graphs.rs"]

@@ -7,7 +7,9 @@
     clippy::cast_sign_loss,
     clippy::many_single_char_names,
     clippy::float_cmp,
-    reason = "small counts; z, t, h, w are the field's names; exact equality is what is tested"
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "small counts; z, t, h, w are the field's names; exact equality is what is tested; a test may panic and print"
 )]
 
 #[path = "suite/errors/stages.rs"]

@@ -5,7 +5,7 @@ use super::codes;
 use super::scope::Module;
 use crate::diag::{Diagnostic, Sources, Span};
 use crate::syntax::ast::{File, Item, ItemKind, Name};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 /// The standard library, in the language itself.
@@ -22,7 +22,7 @@ pub type Loader<'l> = &'l dyn Fn(&str) -> Result<String, String>;
 pub(super) struct Modules<'l> {
     sources: &'l mut Sources,
     loader: Loader<'l>,
-    standard: HashMap<&'static str, usize>,
+    standard: BTreeMap<&'static str, usize>,
     /// Files already loaded, and those that are being loaded (`None`).
     files: HashMap<String, Option<usize>>,
 }
@@ -30,7 +30,7 @@ pub(super) struct Modules<'l> {
 impl<'l> Modules<'l> {
     /// Loads the standard modules.
     pub fn new(checker: &mut Checker, sources: &'l mut Sources, loader: Loader<'l>) -> Self {
-        let mut standard = HashMap::new();
+        let mut standard = BTreeMap::new();
         for (name, text) in STANDARD {
             let file = sources.add(format!("std/{name}.node"), *text);
             let (ast, problems) = crate::syntax::parse(file, text);

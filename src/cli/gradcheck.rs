@@ -56,7 +56,7 @@ pub(super) fn check<T: Number>(session: &Session, args: &GradArgs, console: Cons
     let raw = unconstrain(session.lowered(), &session.natural);
     let mut tight = session.lowered().clone();
     tighten::<T>(&mut tight);
-    let probes = probes::<T>(session, &tight, &samples, &raw, console)?;
+    let probes = probes(session, &tight, &samples, &raw, console)?;
     let lowered = session.lowered();
     let chosen = args.gradient.map(Gradient::from).or_else(|| lowered.systems.first().map(|s| s.gradient));
     let chosen = chosen.unwrap_or_default();
@@ -98,7 +98,7 @@ fn tighten<T: Number>(lowered: &mut Lowered) {
 }
 
 /// Random directions and their finite differences, by the model in double precision.
-fn probes<T: Number>(
+fn probes(
     session: &Session,
     tight: &Lowered,
     samples: &Samples<'_>,

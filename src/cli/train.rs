@@ -140,6 +140,7 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
     // Without a handler Ctrl-C ends the process, and the last checkpoint is still whole.
     let _ = ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
+            #[allow(clippy::exit, reason = "the second Ctrl-C means now")]
             std::process::exit(130);
         }
     });

@@ -1,8 +1,8 @@
 //! A file and the declared inputs → samples ([`Dataset`]); results → CSV and NPZ files.
 //!
 //! Four layouts are read: one trajectory in a table, each row of a table a sample, many trajectories told apart by a
-//! column, and arrays with a leading sample axis. Every reader ends in the same [`raw::Raw`] columns, which
-//! [`assemble`] checks against the declarations, cuts into windows and freezes. Numbers keep the width they have in
+//! column, and arrays with a leading sample axis. Every reader ends in the same `raw::Raw` columns, which
+//! `assemble` checks against the declarations, cuts into windows and freezes. Numbers keep the width they have in
 //! the file (bytes stay bytes); samples are ranges of shared buffers, so splits and windows copy nothing.
 
 mod arrays;

@@ -342,7 +342,7 @@ impl Graph {
         self.plus(l, top)
     }
 
-    /// Linear interpolation of `table` [N, …] over increasing `ts` [N] at the scalar `t`; continued linearly outside.
+    /// Linear interpolation of `table` `[N, …]` over increasing `ts` `[N]` at the scalar `t`; continued linearly outside.
     pub fn interp(&mut self, table: NodeId, ts: NodeId, t: NodeId) -> NodeId {
         let k = self.push(Op::Search, &[ts, t], Shape::new());
         let next = self.shift(1.0, k);
@@ -364,7 +364,7 @@ impl Graph {
         self.push(Op::SumLanes, &[x], shape)
     }
 
-    /// ODESolve of a system: z0 [D], t0 [], ts [T], captures → [T, D].
+    /// `ODESolve` of a system: z0 `[D]`, t0 `[]`, ts `[T]`, captures → `[T, D]`.
     pub fn solve(&mut self, system: u32, args: &[NodeId]) -> NodeId {
         let shape: Shape = smallvec![self.shape(args[2])[0], self.shape(args[0])[0]];
         self.push(Op::Solve(system), args, shape)

@@ -228,7 +228,7 @@ pub enum Op {
     Search,
     /// The sum over samples of a batched value.
     SumLanes,
-    /// ODESolve: z0 [D], t0 [], ts [T], captures … → z(ts) [T, D]
+    /// `ODESolve`: z0 `[D]`, t0 `[]`, ts `[T]`, captures … → z(ts) `[T, D]`
     Solve(u32),
     /// The cotangents of a solve: its arguments and the cotangent of its value; read by `SolvePart`.
     SolveVjp(u32),

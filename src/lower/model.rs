@@ -83,9 +83,9 @@ pub struct System {
     pub states: Vec<StateInfo>,
     /// Entries of the flat state.
     pub dim: usize,
-    /// Derivative of the flat state, [dim]; uses `Leaf::State`, `Leaf::Time` and outer nodes.
+    /// Derivative of the flat state, `[dim]`; uses `Leaf::State`, `Leaf::Time` and outer nodes.
     pub rhs: NodeId,
-    /// Flat initial state, [dim].
+    /// Flat initial state, `[dim]`.
     pub start: NodeId,
     /// Where the solve starts and ends; scalars.
     pub span: (NodeId, Option<NodeId>),

@@ -120,7 +120,7 @@ impl<T: Number> Model<T> {
             };
             self.fill(program, &mut work, &lanes, stand_in, batch, weight);
             let mut report = work.run(self, program, shared);
-            self.check_loss(entry, &work, &lanes, &mut report);
+            Self::check_loss(entry, &work, &lanes, &mut report);
             if report.failures.is_empty() {
                 return Done { buffers: work.buffers, samples: lanes, report, dropped };
             }
@@ -163,7 +163,7 @@ impl<T: Number> Model<T> {
     }
 
     /// A loss that is not a number counts as a failure of its sample.
-    fn check_loss(&self, entry: &Entry<T>, work: &Workspace<T>, lanes: &[Option<usize>], report: &mut Report) {
+    fn check_loss(entry: &Entry<T>, work: &Workspace<T>, lanes: &[Option<usize>], report: &mut Report) {
         let Some(root) = entry.roots.loss else { return };
         let b = entry.program.roots[root];
         if !report.failures.is_empty() || !entry.program.buffers[b].batched {

@@ -1,6 +1,6 @@
 //! [`Figure`] → SVG text and PNG bytes, the same picture.
 //!
-//! A figure is laid out once into a [`scene::Scene`] of lines, dots and texts, which two small writers turn into SVG
+//! A figure is laid out once into a scene of lines, dots and texts, which two small writers turn into SVG
 //! and pixels. Text is measured and drawn with Noto Sans, which is embedded, so that nothing depends on the machine and
 //! the same figure gives the same bytes. Values that are not finite are gaps.
 

@@ -1,7 +1,7 @@
 //! Program, Graph → readable mathematics: the model and its derived adjoint system, in `.node` syntax or as LaTeX.
 //!
-//! Both are flattened to a list of [`term::Term`]s, from which [`build`] makes expressions ([`math::Math`]) bottom-up;
-//! [`text`] and [`latex`] print those. Nothing is printed here that the compiler did not derive.
+//! Both are flattened to a list of terms, from which `build` makes expressions (`Math`) bottom-up;
+//! `text` and `latex` print those. Nothing is printed here that the compiler did not derive.
 
 mod adjoint;
 mod build;

@@ -24,7 +24,7 @@ fn familiar(spec: &Einsum, operands: &[Math]) -> Option<Math> {
         return None;
     }
     // A scalar factor stands outside of the sum.
-    if let Some(k) = spec.args.iter().position(|l| l.is_empty()).filter(|_| operands.len() > 1) {
+    if let Some(k) = spec.args.iter().position(smallvec::SmallVec::is_empty).filter(|_| operands.len() > 1) {
         let (mut rest, mut others) = (spec.clone(), operands.to_vec());
         rest.args.remove(k);
         let factor = others.remove(k);

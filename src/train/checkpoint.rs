@@ -1,4 +1,4 @@
-//! Checkpoint files: a [`State`] with the fingerprint of the model and the options it belongs to.
+//! Checkpoint files: the state of a run with the fingerprint of the model and the options it belongs to.
 //!
 //! Little-endian: magic (8 bytes), version, length of the payload, FNV-1a checksum of the payload (8 bytes each),
 //! payload. Written to a temporary file and renamed, so that a kill at any moment leaves the last whole checkpoint.

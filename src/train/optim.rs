@@ -58,7 +58,7 @@ impl Optimizer {
     }
 }
 
-/// The numbers of an optimiser. Each uses those that [`Optimizer::own_options`] names.
+/// The numbers of an optimiser. Each uses those that `Optimizer::own_options` names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptimizerOptions {
     /// Learning rate η; for `lbfgs` the factor of the first trial step.

@@ -104,14 +104,13 @@ fn pendulum_learns() {
 #[ignore = "a minute of training; run by `just slow`"]
 fn spiral_reaches_its_stated_error() {
     let t = run("spiral", None);
-    let path = "examples/spiral.node".into();
-    let mut loaded = load(&Request { path, with_data: true, ..Request::default() }).unwrap_or_else(|_| panic!("loads"));
     let whole = std::fs::read_to_string("examples/spiral.node").unwrap().replace(", window = 10", "");
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy("examples/spiral.csv", folder.path().join("spiral.csv")).unwrap();
     let file = folder.path().join("whole.node");
     std::fs::write(&file, whole).unwrap();
-    loaded = load(&Request { path: file, with_data: true, ..Request::default() }).unwrap_or_else(|_| panic!("loads"));
+    let loaded =
+        load(&Request { path: file, with_data: true, ..Request::default() }).unwrap_or_else(|_| panic!("loads"));
     let model = compile::<f64>(loaded.lowered, &Settings::default()).unwrap();
     let batch = Batch { data: loaded.data.as_ref(), samples: &[0], seed: 0, step: 0 };
     let error = model.evaluate(model.value.as_ref().unwrap(), &t.raw, &batch).loss;

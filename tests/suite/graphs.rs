@@ -3,7 +3,7 @@
 use pullback::codegen::{Backend, Element, Kernel, Output, Spec, interp};
 use pullback::graph::{Binary, Einsum, Graph, Leaf, NodeId, Relation, Unary};
 
-/// A small counter-based generator (SplitMix64).
+/// A small counter-based generator (`SplitMix64`).
 pub struct Rng(pub u64);
 
 impl Rng {
@@ -134,7 +134,7 @@ fn step(g: &mut Graph, rng: &mut Rng, x: NodeId, y: NodeId) -> Option<NodeId> {
             let n = g.size(x);
             Some(g.reshape(x, &[n]))
         }
-        12 if rank >= 1 && rank < 4 => {
+        12 if (1..4).contains(&rank) => {
             let axes: Vec<u8> = (1..=rank as u8).collect();
             let full: Vec<usize> = std::iter::once(2).chain(shape.iter().copied()).collect();
             Some(g.broadcast(x, &axes, &full))

@@ -1,4 +1,4 @@
-//! The workloads of the comparison with peers: models in benches/models, weights and data from SplitMix64.
+//! The workloads of the comparison with peers: models in benches/models, weights and data from `SplitMix64`.
 
 use crate::graphs::Rng;
 use serde_json::Value;

@@ -130,11 +130,11 @@ impl Emitter<'_, '_> {
         } else {
             self.constant(0.0, wide)
         };
-        let total = self.sum(s, 0, operands.to_vec(), start, wide, &unit);
+        let total = self.sum(s, 0, operands, start, wide, &unit);
         self.store(total, out);
     }
 
-    fn sum(&mut self, s: &Sum, level: usize, addrs: Vec<Addr>, start: Value, wide: bool, unit: &[bool]) -> Value {
+    fn sum(&mut self, s: &Sum, level: usize, addrs: &[Addr], start: Value, wide: bool, unit: &[bool]) -> Value {
         let Some(&n) = s.summed.get(level) else {
             let mut product = None;
             for (addr, unit) in addrs.iter().zip(unit) {
@@ -155,12 +155,12 @@ impl Emitter<'_, '_> {
         if n <= 4 {
             let mut total = start;
             for i in 0..n {
-                let moved = addrs
+                let moved: Vec<Addr> = addrs
                     .iter()
                     .zip(&s.over)
                     .map(|(a, t)| Addr { pointer: a.pointer, offset: a.offset + i * t[level] * bytes })
                     .collect();
-                total = self.sum(s, level + 1, moved, total, wide, unit);
+                total = self.sum(s, level + 1, &moved, total, wide, unit);
             }
             return total;
         }
@@ -172,8 +172,8 @@ impl Emitter<'_, '_> {
         let zero = self.b.ins().iconst(types::I64, 0);
         self.b.ins().jump(header, &[zero.into(), start.into()]);
         self.b.switch_to_block(header);
-        let moved = addrs.iter().zip(&s.over).map(|(a, t)| self.advance(*a, i, t[level] * bytes)).collect();
-        let sum = self.sum(s, level + 1, moved, total, wide, unit);
+        let moved: Vec<Addr> = addrs.iter().zip(&s.over).map(|(a, t)| self.advance(*a, i, t[level] * bytes)).collect();
+        let sum = self.sum(s, level + 1, &moved, total, wide, unit);
         let next = self.b.ins().iadd_imm_s(i, 1);
         let more = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, next, n);
         self.b.ins().brif(more, header, &[next.into(), sum.into()], exit, &[sum.into()]);

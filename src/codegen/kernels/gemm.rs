@@ -13,14 +13,23 @@ use super::small_gemm::{columns, dots};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gemm {
+    /// Rows of A and C.
     pub m: usize,
+    /// Columns of B and C.
     pub n: usize,
+    /// Columns of A, rows of B.
     pub k: usize,
+    /// Step between rows of A.
     pub a_row: isize,
+    /// Step between columns of A.
     pub a_col: isize,
+    /// Step between rows of B.
     pub b_row: isize,
+    /// Step between columns of B.
     pub b_col: isize,
+    /// Step between rows of C.
     pub c_row: isize,
+    /// Step between columns of C.
     pub c_col: isize,
     /// 0: overwrite C (its old contents are not read); 1: add to it.
     pub accumulate: usize,

@@ -19,24 +19,38 @@ pub type BinaryTile<T> = unsafe extern "C" fn(a: *const T, b: *const T, y: *mut 
 /// An elementwise function of one argument: its meaning and its tile kernels.
 #[derive(Clone, Copy)]
 pub struct UnaryKernel {
+    /// Its name, as in the operator table.
     pub name: &'static str,
+    /// Symbol of the f64 tile.
     pub symbol_f64: &'static str,
+    /// Symbol of the f32 tile.
     pub symbol_f32: &'static str,
+    /// The meaning, in double precision.
     pub scalar: fn(f64) -> f64,
+    /// The meaning, rounded to single precision.
     pub scalar_f32: fn(f32) -> f32,
+    /// The f64 tile.
     pub tile_f64: UnaryTile<f64>,
+    /// The f32 tile.
     pub tile_f32: UnaryTile<f32>,
 }
 
 /// An elementwise function of two arguments: its meaning and its tile kernels.
 #[derive(Clone, Copy)]
 pub struct BinaryKernel {
+    /// Its name, as in the operator table.
     pub name: &'static str,
+    /// Symbol of the f64 tile.
     pub symbol_f64: &'static str,
+    /// Symbol of the f32 tile.
     pub symbol_f32: &'static str,
+    /// The meaning, in double precision.
     pub scalar: fn(f64, f64) -> f64,
+    /// The meaning, rounded to single precision.
     pub scalar_f32: fn(f32, f32) -> f32,
+    /// The f64 tile.
     pub tile_f64: BinaryTile<f64>,
+    /// The f32 tile.
     pub tile_f32: BinaryTile<f32>,
 }
 
@@ -54,9 +68,13 @@ pub enum Tier {
 /// All kernels of a tier.
 #[derive(Clone, Copy)]
 pub struct Kernels {
+    /// Which instruction set.
     pub tier: Tier,
+    /// Functions of one argument.
     pub unary: &'static [UnaryKernel],
+    /// Matrix product in f64.
     pub gemm_f64: GemmKernel<f64>,
+    /// Matrix product in f32.
     pub gemm_f32: GemmKernel<f32>,
 }
 

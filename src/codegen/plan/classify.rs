@@ -85,10 +85,8 @@ impl Planner<'_> {
             Op::Const(_) => Kind::Constant,
             Op::Leaf(_) => unreachable!("leaves are given: {:?}", self.g.node(id)),
             Op::Iota | Op::Delta => Kind::Table,
-            Op::Map1(f) => match inline1(*f) {
-                true => Kind::Inline,
-                false => Kind::Tile,
-            },
+            Op::Map1(f) if inline1(*f) => Kind::Inline,
+            Op::Map1(_) => Kind::Tile,
             Op::Map2(f) => match f {
                 Binary::Pow | Binary::Atan2 => Kind::Tile,
                 Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Min | Binary::Max | Binary::Guard => {

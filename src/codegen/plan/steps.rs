@@ -232,9 +232,9 @@ impl Planner<'_> {
             let mut kept = view.relabel(labels, &spec.out).strides.to_vec();
             let mut over = view.relabel(labels, &summed).strides.to_vec();
             if over_lanes {
-                over.push(view.lane)
+                over.push(view.lane);
             } else {
-                kept.push(view.lane)
+                kept.push(view.lane);
             }
             operands.push((view, kept, over));
         }

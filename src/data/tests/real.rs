@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::super::{Buffer, DimSize, Expect, Reader, load};
 use super::{Scene, feed, input, sample};
 
+#[allow(clippy::print_stderr, reason = "says why nothing was tested")]
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("PULLBACK_DATA").map(PathBuf::from);
     if folder.is_none() {
