@@ -43,6 +43,8 @@ mod operators;
 mod present;
 #[path = "suite/random_graphs.rs"]
 mod random_graphs;
+#[path = "suite/regressions.rs"]
+mod regressions;
 #[path = "suite/rules.rs"]
 mod rules;
 #[path = "suite/scaling.rs"]

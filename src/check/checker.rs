@@ -9,7 +9,7 @@ use crate::graph::{Binary, Einsum, Relation, Scalar, Unary};
 use std::collections::HashMap;
 
 /// More entries than this are a mistake.
-const MAX_ENTRIES: usize = 1 << 31;
+const MAX_ENTRIES: usize = 1 << 27;
 
 /// A call that is being expanded.
 pub(super) struct Frame {
@@ -116,7 +116,7 @@ impl<'a> Checker<'a> {
         if entries.is_none_or(|n| n > MAX_ENTRIES) || ty.dims.len() > 16 {
             let d = Diagnostic::error(codes::TOO_LARGE, span, format!("a tensor of shape {ty} is too large"))
                 .here("this value")
-                .note("a tensor may have at most 2^31 entries and 16 axes");
+                .note("a tensor may have at most 2^27 entries (1 GiB) and 16 axes");
             return self.fail(d);
         }
         let key = (kind, ty);

@@ -69,8 +69,9 @@ pub(super) fn check<T: Number>(session: &Session, args: &GradArgs, console: Cons
     console.object(&to_json(lowered, &columns, &probes, chosen, pass::<T>()));
     console.text(&summary(lowered, &columns, pass::<T>()));
     match columns.iter().find(|c| c.method == chosen).map(|c| verdict(c, pass::<T>())) {
-        Some(Verdict::Wrong) => Err(disagree(chosen, "even with tightened tolerances")
-            .help("this is a bug, or the loss has a jump or a kink at these parameters: try others with `--set`")),
+        Some(Verdict::Wrong) => Err(disagree(chosen, "even with tightened tolerances").help(
+            "the loss uses `stop`, has a jump or a kink at these parameters, or this is a bug: try others with `--set`",
+        )),
         Some(Verdict::Loose) => Err(disagree(chosen, "at the tolerances of the model")
             .help("tighten `rtol` and `atol`, or use `gradient = discrete`")),
         Some(Verdict::Trusted) | None => Ok(()),

@@ -105,7 +105,7 @@ impl Run<'_> {
         match &node.op {
             Op::Const(Scalar(value)) => self.fill(id, |_, _| *value),
             Op::Leaf(leaf) => panic!("{leaf:?} is not given"),
-            Op::Solve(_) | Op::SolveVjp(_) | Op::SolvePart(_) => panic!("a solve is not part of a kernel"),
+            Op::Solve(_) | Op::SolveVjp(_) | Op::SolvePart { .. } => panic!("a solve is not part of a kernel"),
             Op::Iota => self.fill(id, |at, _| at[0] as f64),
             Op::Delta => self.fill(id, |at, _| f64::from(u8::from(at[0] == at[1]))),
             Op::Map1(f) => self.fill(id, |at, l| unary(*f, self.get(a, here(at), l))),

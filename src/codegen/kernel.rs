@@ -112,13 +112,13 @@ impl<T: Element> Kernel<T> {
     /// When a buffer has another length than [`Self::input_lengths`] and [`Self::output_lengths`] say.
     pub fn run(&self, inputs: &[&[T]], outputs: &mut [&mut [T]], scratch: &mut Vec<T>) {
         assert!(
-            inputs.len() == self.inputs.len() && inputs.iter().zip(&self.inputs).all(|(b, n)| b.len() >= *n),
+            inputs.len() == self.inputs.len() && inputs.iter().zip(&self.inputs).all(|(b, n)| b.len() == *n),
             "input buffers {:?} fit {:?}",
             inputs.iter().map(|b| b.len()).collect::<Vec<_>>(),
             self.inputs
         );
         assert!(
-            outputs.len() == self.outputs.len() && outputs.iter().zip(&self.outputs).all(|(b, n)| b.len() >= *n),
+            outputs.len() == self.outputs.len() && outputs.iter().zip(&self.outputs).all(|(b, n)| b.len() == *n),
             "output buffers {:?} fit {:?}",
             outputs.iter().map(|b| b.len()).collect::<Vec<_>>(),
             self.outputs

@@ -106,18 +106,22 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
 /// A derivative that does not exist.
 pub fn derive(lowered: &Lowered, settings: &Settings) -> Result<Derived, Diagnostic> {
     let mut ids = Ids::of(lowered);
-    let mut graph = improve(&lowered.graph, &mut ids);
+    // Derivatives are taken with respect to natural values, which no rewrite may look through.
+    let opaque = ids.hide_parameters(lowered);
+    let mut graph = improve(&opaque, &mut ids);
     let merged = opt::merge_solves(&graph, &ids.all());
     ids.replace(&merged.roots);
     graph = merged.graph;
     let (staged, outer) = opt::stage(&mut graph, &ids.rhs(), &ids.outer());
     ids.set_staged(&staged, &outer);
-    if settings.gradient && ids.loss().is_some() {
+    let objective = settings.gradient && ids.loss().is_some();
+    if objective {
         ids.differentiate_objective(&mut graph, lowered, settings.inputs)?;
-        for (k, system) in lowered.systems.iter().enumerate() {
-            ids.differentiate_system(&mut graph, k, system.dim)?;
-        }
     }
+    for (k, system) in lowered.systems.iter().enumerate() {
+        ids.differentiate_system(&mut graph, k, system.dim, objective)?;
+    }
+    graph = ids.reveal_parameters(&graph, lowered);
     graph = improve(&graph, &mut ids);
     debug_assert!(verify(&graph).is_empty(), "{:#?}", verify(&graph));
     Ok(ids.derived(graph, lowered))

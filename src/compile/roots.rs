@@ -3,10 +3,11 @@
 use super::Derived;
 use crate::diag::Diagnostic;
 use crate::diff::{self, DiffError, Mode};
-use crate::graph::{Graph, Leaf, NodeId};
+use crate::graph::{Graph, Leaf, NodeId, Op};
 use crate::lower::Lowered;
 use crate::model::{Roots, SystemParts};
-use crate::opt::Staged;
+use crate::opt::{self, Staged};
+use std::collections::HashMap;
 
 /// Every root of a model's graph. Passes see one flat list.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +20,8 @@ pub(super) struct Ids {
     /// The captures of each system: outer node and leaf inside.
     captures: Vec<Vec<NodeId>>,
     bars: [Vec<Option<NodeId>>; 3],
-    system_bars: Vec<Vec<Option<NodeId>>>,
+    /// Absent where nothing is pulled back through the system.
+    system_bars: Vec<Option<Vec<Option<NodeId>>>>,
 }
 
 impl Ids {
@@ -39,7 +41,7 @@ impl Ids {
         slots.extend(self.metrics.iter_mut().chain(&mut self.outputs).chain(&mut self.natural).chain(&mut self.rhs));
         slots.extend(self.captures.iter_mut().flatten());
         slots.extend(self.bars.iter_mut().flatten().flatten());
-        slots.extend(self.system_bars.iter_mut().flatten().flatten());
+        slots.extend(self.system_bars.iter_mut().flatten().flatten().flatten());
         slots
     }
 
@@ -86,26 +88,63 @@ impl Ids {
     ) -> Result<(), Diagnostic> {
         let Some(loss) = self.loss else { return Ok(()) };
         let weight = g.leaf(Leaf::Weight, &[]);
-        let raw: Vec<NodeId> =
-            (0_u32..).zip(&lowered.params).map(|(k, p)| g.leaf(Leaf::Param(k), &p.raw_shape)).collect();
         let given: Vec<NodeId> = if inputs {
             (0_u32..).zip(&lowered.inputs).map(|(k, i)| g.leaf(Leaf::Input(k), &i.shape)).collect()
         } else {
             Vec::new()
         };
-        let wrt: Vec<NodeId> = raw.iter().chain(&self.natural).chain(&given).copied().collect();
-        let mut bars = diff::vjp(g, &[(loss, weight)], &wrt, Mode::Total).map_err(|e| refused(&e))?.into_iter();
-        let mut take = |n: usize| bars.by_ref().take(n).collect::<Vec<_>>();
-        self.bars = [take(raw.len()), take(self.natural.len()), take(given.len())];
+        let wrt: Vec<NodeId> = self.natural.iter().chain(&given).copied().collect();
+        let mut natural = diff::vjp(g, &[(loss, weight)], &wrt, Mode::Total).map_err(|e| refused(&e))?;
+        let given = natural.split_off(self.natural.len());
+        let mut raw = Vec::new();
+        for ((k, p), bar) in (0_u32..).zip(&lowered.params).zip(&natural) {
+            let Some(bar) = *bar else {
+                raw.push(None);
+                continue;
+            };
+            let leaf = g.leaf(Leaf::Param(k), &p.raw_shape);
+            let value = p.domain.constrain(g, leaf, &p.shape);
+            raw.extend(diff::vjp(g, &[(value, bar)], &[leaf], Mode::Total).map_err(|e| refused(&e))?);
+        }
+        self.bars = [raw, natural, given];
         Ok(())
     }
 
+    /// Natural values become leaves.
+    pub fn hide_parameters(&mut self, lowered: &Lowered) -> Graph {
+        let hidden: HashMap<NodeId, u32> = self.natural.iter().copied().zip(0..).collect();
+        let opaque = opt::replace(&lowered.graph, &self.all(), |g, id, node| {
+            hidden.get(&id).map(|k| g.leaf(Leaf::Natural(*k), &node.shape))
+        });
+        self.replace(&opaque.roots);
+        opaque.graph
+    }
+
+    /// Natural values become functions of the unconstrained ones again.
+    pub fn reveal_parameters(&mut self, graph: &Graph, lowered: &Lowered) -> Graph {
+        let revealed = opt::replace(graph, &self.all(), |g, _, node| match node.op {
+            Op::Leaf(Leaf::Natural(k)) => {
+                let p = &lowered.params[k as usize];
+                let leaf = g.leaf(Leaf::Param(k), &p.raw_shape);
+                Some(p.domain.constrain(g, leaf, &p.shape))
+            }
+            _ => None,
+        });
+        self.replace(&revealed.roots);
+        revealed.graph
+    }
+
     /// Cotangents of state, time and captures of one right-hand side.
-    pub fn differentiate_system(&mut self, g: &mut Graph, k: usize, dim: usize) -> Result<(), Diagnostic> {
+    pub fn differentiate_system(&mut self, g: &mut Graph, k: usize, dim: usize, all: bool) -> Result<(), Diagnostic> {
+        let pulled = g.reachable(&self.outer()).iter().any(|&id| g.node(id).op == Op::SolveVjp(index(k)));
+        if !all && !pulled {
+            self.system_bars.push(None);
+            return Ok(());
+        }
         let [state, time, seed] = system_leaves(g, k, dim);
         let wrt: Vec<NodeId> = [state, time].into_iter().chain(self.captures[k].iter().copied()).collect();
         let bars = diff::vjp(g, &[(self.rhs[k], seed)], &wrt, Mode::Total).map_err(|e| refused(&e))?;
-        self.system_bars.push(bars);
+        self.system_bars.push(Some(bars));
         Ok(())
     }
 
@@ -117,7 +156,7 @@ impl Ids {
                 leaves: system_leaves(&mut graph, k, info.dim),
                 captures: self.captures[k].clone(),
                 rhs: self.rhs[k],
-                bars: self.system_bars.get(k).cloned(),
+                bars: self.system_bars.get(k).cloned().flatten(),
             });
         }
         let Self { loss, metrics, outputs, natural, bars, .. } = self;
@@ -125,8 +164,12 @@ impl Ids {
     }
 }
 
+fn index(k: usize) -> u32 {
+    u32::try_from(k).unwrap_or(u32::MAX)
+}
+
 fn system_leaves(g: &mut Graph, k: usize, dim: usize) -> [NodeId; 3] {
-    let k = u32::try_from(k).unwrap_or(u32::MAX);
+    let k = index(k);
     [g.leaf(Leaf::State(k), &[dim]), g.leaf(Leaf::Time, &[]), g.leaf(Leaf::Seed(k), &[dim])]
 }
 

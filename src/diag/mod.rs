@@ -129,7 +129,7 @@ pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str
     candidates
         .into_iter()
         .map(|c| (strsim::damerau_levenshtein(name, c), c))
-        .filter(|(d, c)| *d > 0 && *d <= (name.len().max(c.len()) / 3).max(1))
+        .filter(|(d, c)| *d > 0 && *d <= (name.len().max(c.len()) / 3).max(1) && *d < name.len().max(c.len()))
         .min()
         .map(|(_, c)| c)
 }

@@ -131,7 +131,7 @@ impl Sweep<'_> {
             }
             Op::Gather => first.map(|dot| self.gather(dot, node.args[1])),
             Op::ScatterAdd => dots[1].map(|dot| self.scatter(node.args[0], dot, node.shape[0])),
-            Op::SumLanes | Op::Solve(_) | Op::SolveVjp(_) | Op::SolvePart(_) => {
+            Op::SumLanes | Op::Solve(_) | Op::SolveVjp(_) | Op::SolvePart { .. } => {
                 return Err(DiffError { node: id, why: "a solve has no forward derivative yet" });
             }
         })

@@ -118,8 +118,8 @@ impl Sweep<'_> {
             }
             Op::Einsum(spec) => self.einsum(spec, args, bar),
             Op::SumLanes => self.give(args[0], bar),
-            Op::Solve(system) => self.solve(*system, args, bar),
-            Op::SolveVjp(_) | Op::SolvePart(_) => {
+            Op::Solve(system) => self.solve(id, *system, args, bar)?,
+            Op::SolveVjp(_) | Op::SolvePart { .. } => {
                 return Err(DiffError { node: id, why: "the gradient of a solve is differentiated again" });
             }
             Op::Broadcast(_)
@@ -230,17 +230,26 @@ impl Sweep<'_> {
         }
     }
 
-    fn solve(&mut self, system: u32, args: &[NodeId], bar: NodeId) {
+    fn solve(&mut self, id: NodeId, system: u32, args: &[NodeId], bar: NodeId) -> Result<()> {
         let mut with_bar: Vec<NodeId> = args.to_vec();
         with_bar.push(bar);
         let pulled = self.g.push(Op::SolveVjp(system), &with_bar, SmallVec::new());
         for (k, &x) in args.iter().enumerate() {
             if self.wants(x) {
+                let total = self.mode == Mode::Total;
+                if !total && k >= 3 && !self.g.batched(x) {
+                    // Accumulated over the samples as the solver goes: it has no value per sample.
+                    return Err(DiffError {
+                        node: id,
+                        why: "a solution has no derivative per sample with respect to this",
+                    });
+                }
                 let shape = self.g.shape(x).clone();
-                let part = Op::SolvePart(u32::try_from(k).unwrap_or(u32::MAX));
+                let part = Op::SolvePart { argument: u32::try_from(k).unwrap_or(u32::MAX), total };
                 let x_bar = self.g.push(part, &[pulled], shape);
                 self.give(x, x_bar);
             }
         }
+        Ok(())
     }
 }

@@ -115,7 +115,7 @@ impl Graph {
             Op::SumLanes => false,
             // Each sample steps on its own, whatever it starts from.
             Op::Solve(_) | Op::SolveVjp(_) => true,
-            Op::SolvePart(k) => self.batched(self.args(args[0])[k as usize]),
+            Op::SolvePart { argument, total } => !total || self.batched(self.args(args[0])[argument as usize]),
             _ => args.iter().any(|&a| self.batched(a)),
         };
         self.add(Node { op, args: args.iter().copied().collect(), shape, batched })

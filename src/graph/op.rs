@@ -144,6 +144,8 @@ rows! {
 pub enum Leaf {
     /// An unconstrained trainable tensor; shared by the samples.
     Param(u32),
+    /// The natural value of a parameter, while derivatives with respect to it are taken.
+    Natural(u32),
     /// What a sample brings.
     Input(u32),
     /// A fresh draw.
@@ -171,7 +173,7 @@ impl Leaf {
     /// Whether the samples differ in it.
     pub fn batched(self) -> bool {
         match self {
-            Leaf::Param(_) => false,
+            Leaf::Param(_) | Leaf::Natural(_) => false,
             Leaf::Capture { batched, .. } => batched,
             Leaf::Input(_)
             | Leaf::Noise(_)
@@ -232,6 +234,11 @@ pub enum Op {
     Solve(u32),
     /// The cotangents of a solve: its arguments and the cotangent of its value; read by `SolvePart`.
     SolveVjp(u32),
-    /// The cotangent of argument k of a solve, summed over samples where that argument is shared.
-    SolvePart(u32),
+    /// The cotangent of an argument of a solve.
+    SolvePart {
+        /// Which argument.
+        argument: u32,
+        /// Summed over the samples where they share that argument.
+        total: bool,
+    },
 }

@@ -54,13 +54,14 @@ fn op_text(op: &Op) -> String {
         Op::SumLanes => "sum_lanes".into(),
         Op::Solve(k) => format!("solve({k})"),
         Op::SolveVjp(k) => format!("solve_vjp({k})"),
-        Op::SolvePart(k) => format!("part({k})"),
+        Op::SolvePart { argument, total } => format!("part({argument}{})", if *total { ", total" } else { "" }),
     }
 }
 
 fn leaf_text(leaf: Leaf) -> String {
     match leaf {
         Leaf::Param(k) => format!("param({k})"),
+        Leaf::Natural(k) => format!("natural({k})"),
         Leaf::Input(k) => format!("input({k})"),
         Leaf::Noise(k) => format!("noise({k})"),
         Leaf::Time => "time".into(),

@@ -52,7 +52,9 @@ fn broken(graph: &Graph, id: NodeId, node: &Node) -> Option<&'static str> {
         Op::Search => arity(2) && own == shape(1) && shape(0).len() == 1,
         Op::Solve(_) => node.args.len() >= 3 && own.len() == 2,
         Op::SolveVjp(_) => node.args.len() >= 4,
-        Op::SolvePart(k) => arity(1) && own == graph.shape(graph.node(node.args[0]).args[*k as usize]).as_slice(),
+        Op::SolvePart { argument, .. } => {
+            arity(1) && own == graph.shape(graph.node(node.args[0]).args[*argument as usize]).as_slice()
+        }
     };
     (!fits).then_some("shapes do not fit")
 }

@@ -117,7 +117,7 @@ impl Lifting<'_> {
             | Op::SumLanes
             | Op::Solve(_)
             | Op::SolveVjp(_)
-            | Op::SolvePart(_)
+            | Op::SolvePart { .. }
             | Op::Const(_)
             | Op::Leaf(_)
             | Op::Iota

@@ -30,7 +30,13 @@ impl Batch<'_> {
             }
             Leaf::Noise(k) => self.draw(&model.noises[k as usize].dist, k, sample, out),
             Leaf::Length(k) => out[0] = self.length(model, k, sample),
-            Leaf::Param(_) | Leaf::Time | Leaf::State(_) | Leaf::Capture { .. } | Leaf::Weight | Leaf::Seed(_) => {}
+            Leaf::Param(_)
+            | Leaf::Natural(_)
+            | Leaf::Time
+            | Leaf::State(_)
+            | Leaf::Capture { .. }
+            | Leaf::Weight
+            | Leaf::Seed(_) => {}
         }
     }
 

@@ -225,7 +225,7 @@ impl<T: Number> Model<T> {
         }
         for (k, root) in entry.roots.inputs.iter().enumerate() {
             let size = self.lowered.inputs[k].shape.iter().product();
-            out.inputs.push(reader.per_sample(*root, size, scale));
+            out.inputs.push(reader.per_sample(*root, size, scale, batch.samples.len()));
         }
         if !entry.roots.outputs.is_empty() {
             out.outputs = reader.samples(&entry.roots.outputs);
@@ -285,14 +285,15 @@ impl<T: Number> Reader<'_, T> {
         tile.buffers[b].chunks(self.program.lanes).map(|c| c[lane].widen()).collect()
     }
 
-    fn per_sample(&self, root: Option<usize>, size: usize, scale: f64) -> Vec<f64> {
-        let mut out = Vec::new();
-        for tile in self.done {
-            for (lane, _) in tile.samples.iter().enumerate().filter(|(_, s)| s.is_some()) {
-                match root {
-                    Some(r) => out.extend(self.lane(tile, r, lane).into_iter().map(|x| x * scale)),
-                    None => out.extend(std::iter::repeat_n(0.0, size)),
-                }
+    /// Rows in the order of the batch; NaN for a sample that was dropped.
+    fn per_sample(&self, root: Option<usize>, size: usize, scale: f64, count: usize) -> Vec<f64> {
+        let mut out = Vec::with_capacity(count * size);
+        let lanes = self.done.iter().flat_map(|tile| (0..self.program.lanes).map(move |lane| (tile, lane)));
+        for (tile, lane) in lanes.take(count) {
+            match (tile.samples[lane], root) {
+                (None, _) => out.extend(std::iter::repeat_n(f64::NAN, size)),
+                (Some(_), Some(r)) => out.extend(self.lane(tile, r, lane).into_iter().map(|x| x * scale)),
+                (Some(_), None) => out.extend(std::iter::repeat_n(0.0, size)),
             }
         }
         out

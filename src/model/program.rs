@@ -136,7 +136,7 @@ impl<'g> Builder<'g> {
             let node = self.g.node(id);
             let constant = match node.op {
                 Op::Const(_) | Op::Iota | Op::Delta => true,
-                Op::Leaf(_) | Op::Solve(_) | Op::SolveVjp(_) | Op::SolvePart(_) => false,
+                Op::Leaf(_) | Op::Solve(_) | Op::SolveVjp(_) | Op::SolvePart { .. } => false,
                 _ => !node.args.is_empty() && node.args.iter().all(|a| self.fixed.contains(a)),
             };
             if constant {
@@ -151,7 +151,7 @@ impl<'g> Builder<'g> {
             if node.batched && phase == EPILOGUE {
                 return Err("a sample's value depends on a sum over samples".into());
             }
-            if !node.batched && phase != PROLOGUE && !matches!(node.op, Op::SumLanes | Op::SolvePart(_)) {
+            if !node.batched && phase != PROLOGUE && !matches!(node.op, Op::SumLanes | Op::SolvePart { .. }) {
                 phase = EPILOGUE;
             }
             self.phase.insert(id, phase);
@@ -165,7 +165,7 @@ impl<'g> Builder<'g> {
         let node = self.g.node(id);
         match node.op {
             Op::SumLanes => EPILOGUE,
-            Op::SolvePart(_) if !node.batched => EPILOGUE,
+            Op::SolvePart { .. } if !node.batched => EPILOGUE,
             Op::Solve(_) | Op::SolveVjp(_) => phase + 1,
             _ => phase,
         }
@@ -177,14 +177,14 @@ impl<'g> Builder<'g> {
         }
         let node = self.g.node(id);
         let len = self.g.size(id) * if node.batched { self.lanes } else { 1 };
-        let accumulated = !node.batched && matches!(node.op, Op::SumLanes | Op::SolvePart(_));
+        let accumulated = !node.batched && matches!(node.op, Op::SumLanes | Op::SolvePart { .. });
         self.buffers.push(BufferInfo { node: id, len, batched: node.batched, accumulated });
         self.at.insert(id, self.buffers.len() - 1);
         self.buffers.len() - 1
     }
 
     fn external(&self, id: NodeId) -> bool {
-        matches!(self.g.node(id).op, Op::Leaf(_) | Op::Solve(_) | Op::SolvePart(_))
+        matches!(self.g.node(id).op, Op::Leaf(_) | Op::Solve(_) | Op::SolvePart { .. })
     }
 
     fn require_all(&mut self, roots: &[NodeId]) {
@@ -220,7 +220,7 @@ impl<'g> Builder<'g> {
                     self.export(a);
                 }
             }
-            Op::SolvePart(_) => {
+            Op::SolvePart { .. } => {
                 let pulled = self.g.node(node.args[0]).clone();
                 for &a in &pulled.args {
                     self.export(a);
@@ -317,8 +317,8 @@ impl<'g> Builder<'g> {
                         makes,
                     });
                 }
-                Op::SolvePart(k) if self.at.contains_key(&id) => {
-                    pulled.entry(node.args[0]).or_default().push((k as usize, self.at[&id]));
+                Op::SolvePart { argument, .. } if self.at.contains_key(&id) => {
+                    pulled.entry(node.args[0]).or_default().push((argument as usize, self.at[&id]));
                 }
                 _ => {}
             }

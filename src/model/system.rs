@@ -212,7 +212,7 @@ impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
                 self.pull(vjp, z, w, &mut void, z_bar, t_bar);
                 self.bars = kept;
             }
-            (None, None) => {}
+            (None, None) => unreachable!("a pull-back of a system that was compiled without one"),
         }
         self.void = void;
     }

@@ -136,8 +136,21 @@ impl<T: Number> Workspace<T> {
             }
         }
         report.forward.push(solution.stats.clone());
+        let mut solution = solution;
+        self.fill_idle(&mut solution.values);
         self.buffers[out].copy_from_slice(&solution.values);
         self.solutions[call.tape] = Some(solution);
+    }
+
+    /// Idle lanes get the values of one that counts: their weight of 0 must not meet the logarithm of 0.
+    fn fill_idle(&self, values: &mut [T]) {
+        let Some(stand_in) = self.active.iter().position(|a| *a) else { return };
+        for entry in values.chunks_mut(self.active.len()) {
+            let value = entry[stand_in];
+            for (x, _) in entry.iter_mut().zip(&self.active).filter(|(_, active)| !**active) {
+                *x = value;
+            }
+        }
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of one call, split by who owns them")]

@@ -4,18 +4,23 @@ use super::rebuild::Rebuilt;
 use crate::graph::{Graph, NodeId, Op};
 use std::collections::{HashMap, HashSet};
 
-/// Joins the solves that `roots` need, unless the times of one depend on the result of another.
+/// Joins the solves that `roots` need, unless one may depend on the result of another.
 pub fn merge_solves(g: &Graph, roots: &[NodeId]) -> Rebuilt {
     let order = g.reachable(roots);
-    let mut groups: HashMap<(u32, NodeId, NodeId), Vec<NodeId>> = HashMap::new();
+    let depth = depths(g, &order);
+    let pulled: HashSet<&[NodeId]> = order
+        .iter()
+        .filter(|id| matches!(g.node(**id).op, Op::SolveVjp(_)))
+        .map(|id| &g.node(*id).args[..g.node(*id).args.len() - 1])
+        .collect();
+    let mut groups: HashMap<(u32, NodeId, NodeId, u32), Vec<NodeId>> = HashMap::new();
     for &id in &order {
         let node = g.node(id);
-        if let Op::Solve(system) = node.op {
-            let group = groups.entry((system, node.args[0], node.args[1])).or_default();
-            let behind: HashSet<NodeId> = g.reachable(&[id]).into_iter().collect();
-            if group.iter().all(|other| !behind.contains(other)) {
-                group.push(id);
-            }
+        // A solve with a pull-back of its own stays as that one knows it.
+        if let Op::Solve(system) = node.op
+            && !pulled.contains(node.args.as_slice())
+        {
+            groups.entry((system, node.args[0], node.args[1], depth[&id])).or_default().push(id);
         }
     }
     let mut leader: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
@@ -27,6 +32,17 @@ pub fn merge_solves(g: &Graph, roots: &[NodeId]) -> Rebuilt {
     let mut copier = Copier { g, graph: Graph::new(), to: HashMap::new(), leader };
     let roots = roots.iter().map(|&r| copier.copy(r)).collect();
     Rebuilt { graph: copier.graph, roots }
+}
+
+/// How many solves stand one behind another up to each node: solves of equal depth cannot need one another.
+fn depths(g: &Graph, order: &[NodeId]) -> HashMap<NodeId, u32> {
+    let mut depth: HashMap<NodeId, u32> = HashMap::new();
+    for &id in order {
+        let node = g.node(id);
+        let behind = node.args.iter().map(|a| depth[a]).max().unwrap_or(0);
+        depth.insert(id, behind + u32::from(matches!(node.op, Op::Solve(_) | Op::SolveVjp(_))));
+    }
+    depth
 }
 
 struct Copier<'g> {

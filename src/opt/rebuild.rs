@@ -32,6 +32,15 @@ pub(super) fn rebuild(
     Rebuilt { graph, roots }
 }
 
+/// Puts other nodes in the place of some.
+pub fn replace(
+    g: &Graph,
+    roots: &[NodeId],
+    mut with: impl FnMut(&mut Graph, NodeId, &Node) -> Option<NodeId>,
+) -> Rebuilt {
+    rebuild(g, roots, |graph, id, node| with(graph, id, node).unwrap_or_else(|| graph.add(node.clone())))
+}
+
 /// Applies the rewrite table to every node once, arguments first.
 pub fn simplify(g: &Graph, roots: &[NodeId]) -> Rebuilt {
     rebuild(g, roots, |graph, _, node| rules::apply(graph, node).unwrap_or_else(|| graph.add(node.clone())))

@@ -22,30 +22,47 @@ pub struct Staged {
 /// the new roots.
 pub fn stage(g: &mut Graph, systems: &[NodeId], roots: &[NodeId]) -> (Vec<Staged>, Vec<NodeId>) {
     let staged: Vec<Staged> = systems.iter().map(|&rhs| split(g, rhs)).collect();
-    let mut to: HashMap<NodeId, NodeId> = HashMap::new();
-    let mut all: Vec<NodeId> = roots.to_vec();
-    all.extend(staged.iter().flat_map(|s| s.captures.iter().copied()));
-    for id in g.reachable(&all) {
-        let mut node = g.node(id).clone();
-        for a in &mut node.args {
-            *a = to.get(a).copied().unwrap_or(*a);
-        }
-        let new = if let Op::Solve(system) = node.op {
-            let mut args = node.args.to_vec();
-            let captures = &staged[system as usize].captures;
-            args.extend(captures.iter().map(|c| to.get(c).copied().unwrap_or(*c)));
-            g.solve(system, &args)
-        } else if node.args == g.node(id).args {
-            id
-        } else {
-            g.push(node.op.clone(), &node.args, node.shape.clone())
-        };
-        to.insert(id, new);
-    }
-    let moved = |ids: &[NodeId]| ids.iter().map(|id| to[id]).collect::<Vec<_>>();
-    let roots = moved(roots);
-    let staged = staged.into_iter().map(|s| Staged { captures: moved(&s.captures), ..s }).collect();
+    let mut wiring = Wiring { g, staged: &staged, to: HashMap::new() };
+    let roots = roots.iter().map(|&r| wiring.wire(r)).collect();
+    let captures: Vec<Vec<NodeId>> =
+        staged.iter().map(|s| s.captures.iter().map(|&c| wiring.wire(c)).collect()).collect();
+    let staged = staged.iter().zip(captures).map(|(s, captures)| Staged { captures, ..s.clone() }).collect();
     (staged, roots)
+}
+
+/// Gives solves and their pull-backs the captures of their systems, which may come from other solves.
+struct Wiring<'g> {
+    g: &'g mut Graph,
+    staged: &'g [Staged],
+    to: HashMap<NodeId, NodeId>,
+}
+
+impl Wiring<'_> {
+    fn wire(&mut self, root: NodeId) -> NodeId {
+        let mut stack = vec![(root, false)];
+        while let Some((id, ready)) = stack.pop() {
+            if self.to.contains_key(&id) {
+                continue;
+            }
+            let node = self.g.node(id).clone();
+            let captures: &[NodeId] = match node.op {
+                Op::Solve(system) | Op::SolveVjp(system) => &self.staged[system as usize].captures,
+                _ => &[],
+            };
+            if !ready {
+                stack.push((id, true));
+                stack.extend(node.args.iter().chain(captures).map(|&a| (a, false)));
+                continue;
+            }
+            // The cotangent of a pull-back stays last.
+            let own = if matches!(node.op, Op::SolveVjp(_)) { node.args.len() - 1 } else { node.args.len() };
+            let (first, last) = node.args.split_at(own);
+            let args: Vec<NodeId> = first.iter().chain(captures).chain(last).map(|a| self.to[a]).collect();
+            let new = if args == node.args.as_slice() { id } else { self.g.push(node.op, &args, node.shape) };
+            self.to.insert(id, new);
+        }
+        self.to[&root]
+    }
 }
 
 fn split(g: &mut Graph, rhs: NodeId) -> Staged {
@@ -60,7 +77,7 @@ fn split(g: &mut Graph, rhs: NodeId) -> Staged {
         }
         let constant = match node.op {
             Op::Const(_) | Op::Iota | Op::Delta => true,
-            Op::Leaf(_) => false,
+            Op::Leaf(_) | Op::Solve(_) | Op::SolveVjp(_) | Op::SolvePart { .. } => false,
             _ => node.args.iter().all(|a| fixed.contains(a)),
         };
         if constant {
@@ -74,6 +91,7 @@ fn split(g: &mut Graph, rhs: NodeId) -> Staged {
         }
     }
     let rhs = splitter.inside(rhs);
+    let rhs = splitter.laned(rhs);
     let (captures, leaves) = (splitter.captured, splitter.leaves);
     Staged { rhs, captures, leaves }
 }
@@ -93,6 +111,17 @@ impl Splitter<'_> {
         let args: Vec<NodeId> = node.args.iter().map(|&a| self.inside(a)).collect();
         let new = if args == node.args.as_slice() { id } else { self.g.push(node.op, &args, node.shape) };
         self.to.insert(id, new);
+    }
+
+    /// A right-hand side that neither state nor time enters is still one for every sample.
+    fn laned(&mut self, rhs: NodeId) -> NodeId {
+        let mut node = self.g.node(rhs).clone();
+        if node.batched {
+            return rhs;
+        }
+        let axes = (0..node.shape.len()).map(|a| u8::try_from(a).unwrap_or(u8::MAX)).collect();
+        (node.op, node.args, node.batched) = (Op::Broadcast(axes), [rhs].into_iter().collect(), true);
+        self.g.add(node)
     }
 
     /// What stands inside the right-hand side for a node.

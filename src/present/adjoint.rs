@@ -88,7 +88,7 @@ impl SystemNames {
             Leaf::Time => Some(self.time.clone()),
             Leaf::Capture { index, .. } => of(&self.states, index),
             Leaf::Seed(k) => of(&self.adjoints, k),
-            Leaf::State(_) | Leaf::Weight => None,
+            Leaf::State(_) | Leaf::Natural(_) | Leaf::Weight => None,
         };
         found.unwrap_or_else(|| Math::index("state"))
     }

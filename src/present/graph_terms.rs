@@ -49,7 +49,7 @@ fn form(node: &Node, leaf: &dyn Fn(Leaf) -> Math) -> Form {
         Op::SumLanes => Form::Same,
         Op::Solve(_) => Form::Call("odesolve"),
         Op::SolveVjp(_) => Form::Call("odesolve_vjp"),
-        Op::SolvePart(_) => Form::Call("part"),
+        Op::SolvePart { .. } => Form::Call("part"),
     }
 }
 

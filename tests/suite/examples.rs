@@ -118,6 +118,50 @@ fn spiral_reaches_its_stated_error() {
     assert!(error < 0.1, "{error}");
 }
 
+/// How far the pendulum's true energy drifts in ten periods of a trained model from (q, p) = (1, 0): the difference
+/// between its means over the last period (6.7 s at this amplitude) and over the first.
+fn energy_drift(t: &Trained, equations: &str) -> f64 {
+    let text = format!(
+        "model Long\nuse nn\n{equations}\nlet ts = linspace(0, 67, 500)\n\
+         let e = p(ts)^2/2 - cos(q(ts))\nloss = abs(mean(e[450:500]) - mean(e[0:50]))\nsolve tsit5(rtol = 1e-8, atol = 1e-10), 0 .. 67\n"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("long.node");
+    std::fs::write(&file, text).unwrap();
+    let loaded = load(&Request { path: file, ..Request::default() })
+        .unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false)));
+    let model = compile::<f64>(loaded.lowered, &Settings::default()).unwrap();
+    let batch = Batch { data: None, samples: &[0], seed: 0, step: 0 };
+    let found = model.evaluate(model.value.as_ref().unwrap(), &t.raw, &batch);
+    assert!(found.dropped.is_empty(), "{:?}", found.dropped);
+    found.loss
+}
+
+#[test]
+#[ignore = "a minute of training; run by `just slow`"]
+fn a_hamiltonian_network_keeps_the_energy() {
+    let hamiltonian = run("pendulum", None);
+    let plain = run("pendulum_plain", None);
+    assert!(hamiltonian.raw.len() <= plain.raw.len());
+    let states = "state q = 1\nstate p = 0\n";
+    let kept = energy_drift(
+        &hamiltonian,
+        &format!(
+            "net H: [2] -> [1] = dense(32) |> tanh |> dense(32) |> tanh |> dense(1)\n{states}\
+             let energy = H([q, p])[0]\nq' = grad(energy, p)\np' = -grad(energy, q)"
+        ),
+    );
+    let lost = energy_drift(
+        &plain,
+        &format!(
+            "net f: [2] -> [2] = dense(32) |> tanh |> dense(32) |> tanh |> dense(2)\n{states}\
+             let v = f([q, p])\nq' = v[0]\np' = v[1]"
+        ),
+    );
+    eprintln!("energy drift over 10 periods: Hamiltonian {kept}, plain {lost}");
+    assert!(lost > 10.0 * kept, "{lost} against {kept}");
+}
+
 #[test]
 #[ignore = "minutes of training; run by `just slow`"]
 fn moons_reaches_its_stated_likelihood() {

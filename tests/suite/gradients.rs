@@ -31,3 +31,42 @@ fn lotka_volterra_gradient_matches_differences() {
         );
     }
 }
+
+/// Every gradient method against finite differences, for every example with a loss.
+#[test]
+fn of_every_example_agree_with_differences() {
+    let mut checked = 0;
+    for entry in std::fs::read_dir("examples").unwrap() {
+        let path = entry.unwrap().path();
+        let is_model = path.extension().is_some_and(|e| e == "node");
+        if !is_model || !std::fs::read_to_string(&path).unwrap().contains("loss =") {
+            continue;
+        }
+        let run = std::process::Command::new(env!("CARGO_BIN_EXE_pullback"))
+            .args(["grad", "--check"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        let shown = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success(), "{}:\n{shown}\n{}", path.display(), String::from_utf8_lossy(&run.stderr));
+        checked += 1;
+    }
+    assert!(checked >= 7, "{checked} examples");
+}
+
+/// The same seed gives the same bits, whatever the number of threads.
+#[test]
+fn have_the_same_bits_for_any_number_of_threads() {
+    let gradient = |threads: usize| {
+        let request = Request { path: "examples/moons.node".into(), ..Request::default() };
+        let loaded = load(&request).unwrap_or_else(|_| panic!("moons.node loads"));
+        let raw = unconstrain(&loaded.lowered, &initial(&loaded.lowered, 3));
+        let settings = Settings { lanes: 16, threads, ..Settings::default() };
+        let model = compile::<f64>(loaded.lowered, &settings).unwrap();
+        let samples: Vec<usize> = (0..100).collect();
+        let batch = Batch { data: None, samples: &samples, seed: 7, step: 5 };
+        let found = model.evaluate(model.gradient.as_ref().unwrap(), &raw, &batch);
+        (found.loss.to_bits(), found.raw.iter().map(|x| x.to_bits()).collect::<Vec<u64>>())
+    };
+    assert_eq!(gradient(1), gradient(2));
+}

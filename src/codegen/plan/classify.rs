@@ -99,7 +99,7 @@ impl Planner<'_> {
             Op::Pad(_) | Op::Concat(_) => Kind::Move,
             Op::Gather | Op::ScatterAdd | Op::ArgMax | Op::Search => Kind::Index,
             Op::SumLanes => Kind::Contract,
-            Op::Solve(_) | Op::SolveVjp(_) | Op::SolvePart(_) => unreachable!("solves run between kernels"),
+            Op::Solve(_) | Op::SolveVjp(_) | Op::SolvePart { .. } => unreachable!("solves run between kernels"),
         }
     }
 
