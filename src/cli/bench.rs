@@ -3,7 +3,7 @@
 use super::args::BenchArgs;
 use super::failed::Failed;
 use super::grad::evaluate;
-use super::kernels::{Parts, pull_back, right_hand_side};
+use super::kernels::kernels;
 use super::output::{Console, bytes, count, duration, object, table};
 use super::session::{Session, times_ms};
 use crate::codegen::{Backend, Kernel, Output, Spec};
@@ -11,7 +11,7 @@ use crate::compile::{self, Derived, Settings};
 use crate::diag::Diagnostic;
 use crate::graph::{Graph, Leaf};
 use crate::lower;
-use crate::model::{Model, Number, unconstrain};
+use crate::model::{KernelParts, Model, Number, unconstrain};
 use crate::opt::multiply_adds;
 use crate::syntax;
 use serde_json::{Value, json};
@@ -57,8 +57,9 @@ pub(super) fn bench<T: Number>(args: &BenchArgs, console: Console) -> Result<(),
     let (stages, derived) = stages::<T>(&session, args, samples.indices.len())?;
     let mut measured = Vec::new();
     for (system, parts) in lowered.systems.iter().zip(&derived.systems) {
-        for kernel in [Some(right_hand_side(parts)), pull_back(&derived.graph, parts)].into_iter().flatten() {
-            measured.push(measure::<T>(&derived.graph, &kernel, &system.name, lanes, args.repeat)?);
+        for (name, kernel) in kernels(&derived.graph, parts) {
+            let label = (system.name.as_str(), name);
+            measured.push(measure::<T>(&derived.graph, &kernel, label, lanes, args.repeat)?);
         }
     }
     let mut gradient = None;
@@ -124,13 +125,19 @@ fn refused(why: &str) -> Failed {
 }
 
 /// Runs a kernel on plausible numbers often enough to measure it.
-fn measure<T: Number>(g: &Graph, parts: &Parts, system: &str, lanes: usize, repeat: usize) -> Result<Measured, Failed> {
+fn measure<T: Number>(
+    g: &Graph,
+    parts: &KernelParts,
+    (system, name): (&str, &'static str),
+    lanes: usize,
+    repeat: usize,
+) -> Result<Measured, Failed> {
     let spec = Spec { graph: g, inputs: &parts.inputs, outputs: &parts.outputs, lanes };
     let kernel: Kernel<T> = Kernel::new(&spec, Backend::Jit).map_err(|e| refused(&e))?;
     let nodes: Vec<_> = parts.outputs.iter().map(|o| o.node).collect();
     Ok(Measured {
         system: system.to_owned(),
-        name: parts.name,
+        name,
         call: call_seconds(&kernel, repeat),
         lanes,
         multiply_adds: multiply_adds(g, &nodes),

@@ -3,7 +3,7 @@
 use super::args::{Machine, ShowArgs, Stage};
 use super::failed::Failed;
 use super::fmt::formatted;
-use super::kernels::{pull_back, right_hand_side};
+use super::kernels::kernels;
 use super::output::Console;
 use super::session::Session;
 use crate::codegen::{Spec, Target, listing};
@@ -82,7 +82,7 @@ fn code(args: &ShowArgs, lowered: &Lowered, derived: &Derived, clif: bool) -> Re
     let g = &derived.graph;
     let mut text = String::new();
     for (s, parts) in lowered.systems.iter().zip(&derived.systems) {
-        for kernel in [Some(right_hand_side(parts)), pull_back(g, parts)].into_iter().flatten() {
+        for (name, kernel) in kernels(g, parts) {
             let spec = Spec { graph: g, inputs: &kernel.inputs, outputs: &kernel.outputs, lanes: 8 };
             let listing = match args.model.precision {
                 super::args::Precision::F32 => listing::<f32>(&spec, target),
@@ -90,7 +90,7 @@ fn code(args: &ShowArgs, lowered: &Lowered, derived: &Derived, clif: bool) -> Re
             };
             let listing = listing
                 .map_err(|why| Failed::from(Diagnostic::global("N0701", format!("code generation failed: {why}"))))?;
-            text.push_str(&format!("; {}, 8 samples side by side\n", label(&s.name, kernel.name)));
+            text.push_str(&format!("; {}, 8 samples side by side\n", label(&s.name, name)));
             text.push_str(if clif { &listing.clif } else { &listing.asm });
             text.push('\n');
         }

@@ -122,14 +122,37 @@ impl Sweep<'_> {
             Op::SolveVjp(_) | Op::SolvePart { .. } => {
                 return Err(DiffError { node: id, why: "the gradient of a solve is differentiated again" });
             }
-            Op::Broadcast(_)
-            | Op::Reshape
-            | Op::Slice(_)
-            | Op::Pad(_)
-            | Op::Concat(_)
-            | Op::Gather
-            | Op::ScatterAdd => {
-                self.structural(&node.op, args, bar);
+            Op::Broadcast(axes) => {
+                let from: SmallVec<[u8; 4]> =
+                    (0..self.g.shape(bar).len()).map(|a| u8::try_from(a).unwrap_or(u8::MAX)).collect();
+                let spec = Einsum { args: [from].into_iter().collect(), out: axes.clone() };
+                let x_bar = self.g.einsum(spec, &[bar]);
+                self.give(args[0], x_bar);
+            }
+            Op::Reshape => {
+                let shape = self.g.shape(args[0]).clone();
+                let x_bar = self.g.reshape(bar, &shape);
+                self.give(args[0], x_bar);
+            }
+            Op::Slice(start) => {
+                let shape = self.g.shape(args[0]).clone();
+                let x_bar = self.g.pad(bar, start, &shape);
+                self.give(args[0], x_bar);
+            }
+            Op::Pad(start) => {
+                let shape = self.g.shape(args[0]).clone();
+                let x_bar = self.g.slice(bar, start, &shape);
+                self.give(args[0], x_bar);
+            }
+            Op::Concat(axis) => self.concat(*axis as usize, args, bar),
+            Op::Gather => {
+                let rows = self.g.shape(args[0])[0];
+                let x_bar = self.g.scatter_add(args[1], bar, rows);
+                self.give(args[0], x_bar);
+            }
+            Op::ScatterAdd => {
+                let x_bar = self.g.gather(bar, args[0]);
+                self.give(args[1], x_bar);
             }
         }
         Ok(())
@@ -184,49 +207,16 @@ impl Sweep<'_> {
         self.g.broadcast(sum, &axes, &shape)
     }
 
-    fn structural(&mut self, op: &Op, args: &[NodeId], bar: NodeId) {
-        let x = args[0];
-        let shape = self.g.shape(x).clone();
-        match op {
-            Op::Broadcast(axes) => {
-                let from: SmallVec<[u8; 4]> =
-                    (0..self.g.shape(bar).len()).map(|a| u8::try_from(a).unwrap_or(u8::MAX)).collect();
-                let spec = Einsum { args: [from].into_iter().collect(), out: axes.clone() };
-                let x_bar = self.g.einsum(spec, &[bar]);
-                self.give(x, x_bar);
+    /// Each part gets its piece of the cotangent.
+    fn concat(&mut self, axis: usize, parts: &[NodeId], bar: NodeId) {
+        let mut start = vec![0; self.g.shape(bar).len()];
+        for &part in parts {
+            let size = self.g.shape(part).clone();
+            if self.wants(part) {
+                let x_bar = self.g.slice(bar, &start, &size);
+                self.give(part, x_bar);
             }
-            Op::Reshape => {
-                let x_bar = self.g.reshape(bar, &shape);
-                self.give(x, x_bar);
-            }
-            Op::Slice(start) => {
-                let x_bar = self.g.pad(bar, start, &shape);
-                self.give(x, x_bar);
-            }
-            Op::Pad(start) => {
-                let x_bar = self.g.slice(bar, start, &shape);
-                self.give(x, x_bar);
-            }
-            Op::Concat(axis) => {
-                let mut start = vec![0; shape.len()];
-                for &part in args {
-                    let size = self.g.shape(part).clone();
-                    if self.wants(part) {
-                        let x_bar = self.g.slice(bar, &start, &size);
-                        self.give(part, x_bar);
-                    }
-                    start[*axis as usize] += size[*axis as usize];
-                }
-            }
-            Op::Gather => {
-                let x_bar = self.g.scatter_add(args[1], bar, shape[0]);
-                self.give(x, x_bar);
-            }
-            Op::ScatterAdd => {
-                let x_bar = self.g.gather(bar, args[0]);
-                self.give(args[1], x_bar);
-            }
-            _ => unreachable!("visit sends structural operations only"),
+            start[axis] += size[axis];
         }
     }
 

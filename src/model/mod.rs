@@ -16,7 +16,7 @@ pub use evaluate::{Dropped, Evaluated, SampleOutputs, Work};
 pub use objective::{ModelObjective, ObjectiveSetup};
 pub use parameters::{initial, unconstrain};
 pub use program::{Program, build};
-pub use system::{Capture, SystemKernels, SystemParts};
+pub use system::{Capture, KernelParts, SystemKernels, SystemParts};
 
 use crate::codegen::Element;
 use crate::lower::Lowered;

@@ -1,7 +1,7 @@
 //! A compiled system as the solvers see it.
 
 use super::Number;
-use crate::codegen::{Backend, Kernel, Output, Spec};
+use crate::codegen::{Backend, Element, Kernel, Output, Spec};
 use crate::graph::{Binary, Graph, NodeId, Op};
 use crate::solve::{AdjointSystem, System};
 use smallvec::SmallVec;
@@ -30,10 +30,62 @@ pub struct SystemParts {
     pub bars: Option<Vec<Option<NodeId>>>,
 }
 
+/// What a system's kernel reads and writes.
+#[derive(Clone, Debug)]
+pub struct KernelParts {
+    /// Nodes that are given.
+    pub inputs: Vec<NodeId>,
+    /// Results.
+    pub outputs: Vec<Output>,
+    /// Output slot of each of f, z̄, t̄ and the captures' cotangents.
+    pub slots: Vec<Option<usize>>,
+}
+
+impl SystemParts {
+    /// The right-hand side: from state, time and captures.
+    pub fn right_hand_side(&self) -> KernelParts {
+        let [state, time, _] = self.leaves;
+        let inputs = [state, time].into_iter().chain(self.captures.iter().copied()).collect();
+        let outputs = vec![Output { node: self.rhs, slot: 0, add: false }];
+        KernelParts { inputs, outputs, slots: vec![Some(0)] }
+    }
+
+    /// The vector-Jacobian product: cotangents of state and time and, with `captures`, those of the captures, added up;
+    /// with `rhs`, f too.
+    pub fn pull_back(&self, g: &Graph, rhs: bool, captures: bool) -> Option<KernelParts> {
+        let bars = self.bars.as_ref()?;
+        let mut parts = KernelParts {
+            inputs: self.leaves.into_iter().chain(self.captures.iter().copied()).collect(),
+            outputs: Vec::new(),
+            slots: Vec::new(),
+        };
+        parts.push(g, rhs.then_some(self.rhs), false);
+        for (k, bar) in bars.iter().enumerate() {
+            let captured = k >= 2;
+            parts.push(g, bar.filter(|_| !captured || captures), captured);
+        }
+        Some(parts)
+    }
+}
+
+impl KernelParts {
+    fn push(&mut self, g: &Graph, node: Option<NodeId>, add: bool) {
+        let slot = node.map(|_| self.slots.iter().flatten().count());
+        if let (Some(node), Some(slot)) = (node, slot) {
+            let nodes = if add { terms(g, node) } else { vec![node] };
+            self.outputs.extend(nodes.into_iter().map(|node| Output { node, slot, add }));
+        }
+        self.slots.push(slot);
+    }
+
+    fn compile<T: Element>(&self, g: &Graph, lanes: usize, backend: Backend) -> Result<Kernel<T>, String> {
+        Kernel::new(&Spec { graph: g, inputs: &self.inputs, outputs: &self.outputs, lanes }, backend)
+    }
+}
+
 /// A vector-Jacobian product with the outputs it has.
 struct Vjp<T> {
     kernel: Kernel<T>,
-    /// Output slot of each of f, z̄, t̄ and the captures' cotangents.
     slots: Vec<Option<usize>>,
 }
 
@@ -63,23 +115,18 @@ impl<T: Number> SystemKernels<T> {
         backwards: bool,
         backend: Backend,
     ) -> Result<Self, String> {
-        let [state, time, _] = parts.leaves;
-        let mut inputs = vec![state, time];
-        inputs.extend(&parts.captures);
-        let outputs = [Output { node: parts.rhs, slot: 0, add: false }];
-        let rhs = Kernel::new(&Spec { graph: g, inputs: &inputs, outputs: &outputs, lanes }, backend)?;
+        let rhs = parts.right_hand_side().compile(g, lanes, backend)?;
         let captures = parts
             .captures
             .iter()
             .map(|&c| Capture { len: g.size(c) * if g.batched(c) { lanes } else { 1 }, batched: g.batched(c) })
             .collect();
-        let (mut state_only, mut full) = (None, None);
-        if parts.bars.is_some() {
-            full = Some(vjp(g, parts, lanes, false, true, backend)?);
-        }
-        if parts.bars.is_some() && backwards {
-            state_only = Some(vjp(g, parts, lanes, true, false, backend)?);
-        }
+        let vjp = |with_rhs: bool, with_captures: bool| -> Result<Option<Vjp<T>>, String> {
+            let Some(parts) = parts.pull_back(g, with_rhs, with_captures) else { return Ok(None) };
+            Ok(Some(Vjp { kernel: parts.compile(g, lanes, backend)?, slots: parts.slots }))
+        };
+        let full = vjp(false, true)?;
+        let state_only = if backwards { vjp(true, false)? } else { None };
         Ok(Self { dim: parts.dim, lanes, captures, rhs, state_only, full })
     }
 
@@ -97,37 +144,6 @@ fn terms(g: &Graph, id: NodeId) -> Vec<NodeId> {
         return vec![id];
     }
     node.args.iter().flat_map(|&a| terms(g, a)).collect()
-}
-
-fn vjp<T: Number>(
-    g: &Graph,
-    parts: &SystemParts,
-    lanes: usize,
-    with_rhs: bool,
-    with_captures: bool,
-    backend: Backend,
-) -> Result<Vjp<T>, String> {
-    let mut inputs: Vec<NodeId> = parts.leaves.to_vec();
-    inputs.extend(&parts.captures);
-    let bars = parts.bars.as_deref().unwrap_or_default();
-    let (mut outputs, mut slots, mut next) = (Vec::new(), Vec::new(), 0);
-    let mut wanted: Vec<(Option<NodeId>, bool)> = vec![(with_rhs.then_some(parts.rhs), false)];
-    for (k, bar) in bars.iter().enumerate() {
-        let capture = k >= 2;
-        wanted.push((bar.filter(|_| !capture || with_captures), capture));
-    }
-    for (node, add) in wanted {
-        let Some(node) = node else {
-            slots.push(None);
-            continue;
-        };
-        let nodes = if add { terms(g, node) } else { vec![node] };
-        outputs.extend(nodes.into_iter().map(|node| Output { node, slot: next, add }));
-        slots.push(Some(next));
-        next += 1;
-    }
-    let kernel = Kernel::new(&Spec { graph: g, inputs: &inputs, outputs: &outputs, lanes }, backend)?;
-    Ok(Vjp { kernel, slots })
 }
 
 /// A system with its captured values, for one tile.
