@@ -122,6 +122,10 @@ impl<T: Number> Model<T> {
             let mut report = work.run(self, program, shared);
             Self::check_loss(entry, &work, &lanes, &mut report);
             if report.failures.is_empty() {
+                // A loss that is not finite spoils its reverse pass too: the cause goes first.
+                report.failures = std::mem::take(&mut report.reverse);
+            }
+            if report.failures.is_empty() {
                 return Done { buffers: work.buffers, samples: lanes, report, dropped };
             }
             for (lane, reason) in report.failures {

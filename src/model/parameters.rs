@@ -1,7 +1,7 @@
 //! Parameters: start values, and the way between natural and unconstrained ones.
 
 use super::{Batch, Model, Number};
-use crate::lower::{Domain, Init, Lowered, Param};
+use crate::lower::{Init, Lowered, Param};
 use crate::train::rng;
 
 /// Natural start values, drawn from `seed` where the model says so.
@@ -26,23 +26,7 @@ fn draw(param: &Param, k: u64, seed: u64) -> Vec<f64> {
 
 /// Unconstrained values of natural ones, one after another.
 pub fn unconstrain(model: &Lowered, natural: &[Vec<f64>]) -> Vec<f64> {
-    model.params.iter().zip(natural).flat_map(|(p, values)| inverse(p.domain, values)).collect()
-}
-
-/// The inverse of each domain's bijection.
-fn inverse(domain: Domain, values: &[f64]) -> Vec<f64> {
-    let logit = |u: f64| (u / (1.0 - u)).ln();
-    match domain {
-        Domain::Real => values.to_vec(),
-        Domain::Positive => values.iter().map(|v| v.ln()).collect(),
-        Domain::Negative => values.iter().map(|v| (-v).ln()).collect(),
-        Domain::Unit => values.iter().map(|v| logit(*v)).collect(),
-        Domain::Interval(low, high) => values.iter().map(|v| logit((v - low) / (high - low))).collect(),
-        Domain::Simplex => {
-            let last = values.last().copied().unwrap_or(1.0);
-            values[..values.len().saturating_sub(1)].iter().map(|v| (v / last).ln()).collect()
-        }
-    }
+    model.params.iter().zip(natural).flat_map(|(p, values)| p.domain.unconstrained(values)).collect()
 }
 
 impl<T: Number> Model<T> {

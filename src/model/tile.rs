@@ -23,6 +23,8 @@ pub(super) struct Workspace<T> {
 pub(super) struct Report {
     /// (lane, why)
     pub failures: Vec<(usize, String)>,
+    /// The same for the reverse passes.
+    pub reverse: Vec<(usize, String)>,
     /// Work of the solves.
     pub forward: Vec<Stats>,
     /// Work of their pull-backs.
@@ -188,7 +190,7 @@ impl<T: Number> Workspace<T> {
         self.scratch = scratch;
         for (lane, failure) in cotangents.failures.iter().enumerate() {
             if let Some(failure) = failure.as_ref().filter(|_| self.active[lane]) {
-                report.failures.push((
+                report.reverse.push((
                     lane,
                     format!("in the reverse pass: {}; {}", describe(model, call.system, failure), failure.advice()),
                 ));

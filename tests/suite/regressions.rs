@@ -89,3 +89,10 @@ fn solves_that_need_one_another_are_not_joined() {
     let (a1, b1) = ((-1.0_f64).exp(), (-0.5_f64).exp());
     near(evaluate(text, 1, true).loss, a1 + b1 + (-b1).exp() + (-0.5 * a1).exp());
 }
+
+#[test]
+fn a_loss_that_is_not_finite_is_named_as_the_cause() {
+    let text = "param k = 1\nstate x = 1\nx' = -k*x\nloss = log(x(1) - 5)\nsolve 0 .. 1\n";
+    let found = evaluate(text, 1, true);
+    assert!(found.dropped[0].reason.starts_with("the loss is"), "{}", found.dropped[0].reason);
+}
