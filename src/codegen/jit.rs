@@ -101,6 +101,8 @@ fn weight(step: &Step) -> usize {
         }
         Step::Tile { .. } | Step::Index(_) | Step::Clear { .. } => 8,
         Step::Contract(_) => 40,
+        // Loads and constants, about half of it, cost little.
+        Step::Straight(straight) => straight.code.len() / 2,
     }
 }
 
@@ -127,6 +129,7 @@ pub fn compile<T: Element>(plan: &Plan) -> Result<Code, String> {
     builder.symbols(index::symbols());
     let mut module = JITModule::new(builder);
     let config = module.target_config();
+    let fused = module.isa().has_native_fma();
     let mut frontend = FunctionBuilderContext::new();
     let mut context = module.make_context();
     let mut words = Vec::new();
@@ -145,6 +148,7 @@ pub fn compile<T: Element>(plan: &Plan) -> Result<Code, String> {
             ids: &mut imported,
             elem: T::NAME,
             local: HashMap::new(),
+            fused,
         };
         emit_function(&mut context, &mut frontend, plan, steps, elem::<T>(), &mut imports, config);
         module.define_function(id, &mut context).map_err(|e| format!("{e:?}"))?;
@@ -187,6 +191,7 @@ struct ModuleImports<'m> {
     ids: &'m mut HashMap<String, FuncId>,
     elem: &'static str,
     local: HashMap<String, FuncRef>,
+    fused: bool,
 }
 
 impl Imports for ModuleImports<'_> {
@@ -211,6 +216,10 @@ impl Imports for ModuleImports<'_> {
         let f = self.module.declare_func_in_func(id, func);
         self.local.insert(symbol, f);
         f
+    }
+
+    fn fused(&self) -> bool {
+        self.fused
     }
 
     fn describe(&mut self, words: &[i64]) -> i64 {
@@ -256,7 +265,8 @@ pub fn listing<T: Element>(spec: &Spec, target: Target) -> Result<Listing, Strin
         context.set_disasm(true);
         context.func.signature = Signature::new(isa.default_call_conv());
         context.func.signature.params = vec![AbiParam::new(types::I64); 5];
-        let mut imports = TextImports { words: 0, elem: T::NAME, names: HashMap::new() };
+        let fused = isa.has_native_fma();
+        let mut imports = TextImports { words: 0, elem: T::NAME, names: HashMap::new(), fused };
         emit_function(&mut context, &mut frontend, &plan, steps, elem::<T>(), &mut imports, isa.frontend_config());
         let _ = writeln!(out.clif, "{}", context.func.display());
         let code = context.compile(&*isa, &mut control()).map_err(|e| format!("{:?}", e.inner))?;
@@ -281,6 +291,7 @@ struct TextImports {
     words: i64,
     elem: &'static str,
     names: HashMap<String, FuncRef>,
+    fused: bool,
 }
 
 impl Imports for TextImports {
@@ -301,6 +312,10 @@ impl Imports for TextImports {
         });
         self.names.insert(symbol, f);
         f
+    }
+
+    fn fused(&self) -> bool {
+        self.fused
     }
 
     fn describe(&mut self, words: &[i64]) -> i64 {

@@ -5,6 +5,7 @@ mod calls;
 mod contract;
 mod loops;
 mod scalar;
+mod straight;
 
 use super::layout::View;
 use super::memory::{Memory, Place};
@@ -36,6 +37,8 @@ pub const F32: Elem = Elem { scalar: types::F32, vector: types::F32X4, bits: typ
 pub trait Imports {
     /// A precompiled kernel of this element type, by its name without the type.
     fn kernel(&mut self, func: &mut codegen::ir::Function, name: &str) -> FuncRef;
+    /// Whether the machine multiplies and adds in one instruction.
+    fn fused(&self) -> bool;
     /// Puts a description where the code can point at it; its byte offset.
     fn describe(&mut self, words: &[i64]) -> i64;
 }
@@ -86,6 +89,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             Step::Contract(c) => self.contract(c),
             Step::Index(index) => self.index(index),
             Step::Clear { out, n } => self.clear(out, *n),
+            Step::Straight(straight) => self.straight(straight),
         }
     }
 

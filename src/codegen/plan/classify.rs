@@ -87,12 +87,8 @@ impl Planner<'_> {
             Op::Iota | Op::Delta => Kind::Table,
             Op::Map1(f) if inline1(*f) => Kind::Inline,
             Op::Map1(_) => Kind::Tile,
-            Op::Map2(f) => match f {
-                Binary::Pow | Binary::Atan2 => Kind::Tile,
-                Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Min | Binary::Max | Binary::Guard => {
-                    Kind::Inline
-                }
-            },
+            Op::Map2(f) if inline2(*f) => Kind::Inline,
+            Op::Map2(_) => Kind::Tile,
             Op::Compare(_) | Op::Select => Kind::Inline,
             Op::Stop | Op::Broadcast(_) | Op::Slice(_) | Op::Reshape => Kind::View,
             Op::Einsum(spec) => einsum_kind(spec),
@@ -211,7 +207,7 @@ impl Planner<'_> {
     }
 }
 
-fn inline1(f: Unary) -> bool {
+pub(super) fn inline1(f: Unary) -> bool {
     match f {
         Unary::Neg | Unary::Abs | Unary::Sign | Unary::Floor | Unary::Not | Unary::Sqrt => true,
         Unary::Exp
@@ -242,5 +238,13 @@ fn einsum_kind(spec: &Einsum) -> Kind {
         (true, _) => Kind::Contract,
         (false, 1) => Kind::View,
         (false, _) => Kind::Inline,
+    }
+}
+
+/// Whether a function of two arguments has inline code.
+pub(super) fn inline2(f: Binary) -> bool {
+    match f {
+        Binary::Pow | Binary::Atan2 => false,
+        Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Min | Binary::Max | Binary::Guard => true,
     }
 }

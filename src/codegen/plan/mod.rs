@@ -6,8 +6,10 @@
 mod classify;
 mod schedule;
 mod steps;
+mod straight;
 
 use super::layout::{View, entries};
+pub use straight::{Scalar, Store, Straight};
 use super::memory::Memory;
 use crate::graph::{Binary, Graph, NodeId, Op, Relation, Shape, Unary};
 use smallvec::SmallVec;
@@ -105,6 +107,8 @@ pub enum Step {
     Contract(Contraction),
     /// A table look-up or its transpose.
     Index(Indexing),
+    /// The whole kernel without loops.
+    Straight(Straight),
     /// Zeros.
     Clear {
         /// Where (contiguous).
@@ -193,6 +197,15 @@ enum Kind {
 }
 /// Plans a kernel.
 pub fn plan(spec: &Spec) -> Plan {
+    if let Some(straight) = straight::straight(spec) {
+        return Plan {
+            steps: vec![Step::Straight(straight)],
+            memory: Memory::default(),
+            inputs: lengths(spec),
+            outputs: results(spec),
+            lanes: spec.lanes,
+        };
+    }
     let mut planner = Planner::new(spec);
     planner.views();
     planner.schedule();
@@ -266,4 +279,20 @@ fn needed(g: &Graph, roots: &[NodeId], given: &HashSet<NodeId>) -> Vec<NodeId> {
         }
     }
     found.into_iter().collect()
+}
+
+/// Length of every input.
+fn lengths(spec: &Spec) -> Vec<usize> {
+    let g = spec.graph;
+    spec.inputs.iter().map(|&id| entries(g.shape(id), g.batched(id), spec.lanes)).collect()
+}
+
+/// Length of every output.
+fn results(spec: &Spec) -> Vec<usize> {
+    let slots = spec.outputs.iter().map(|o| o.slot + 1).max().unwrap_or(0);
+    let mut out = vec![0; slots];
+    for o in spec.outputs {
+        out[o.slot] = entries(spec.graph.shape(o.node), spec.graph.batched(o.node), spec.lanes);
+    }
+    out
 }

@@ -1,6 +1,6 @@
 //! The steps themselves.
 
-use super::{Action, Contraction, Domain, Indexing, Kind, Line, Lookup, Operand, Plan, Planner, Step};
+use super::{Action, Contraction, Domain, Indexing, Kind, Line, Lookup, Operand, Plan, Planner, Step, lengths, results};
 use crate::codegen::layout::{View, entries, signed};
 use crate::graph::{Einsum, NodeId, Op};
 use smallvec::SmallVec;
@@ -287,12 +287,7 @@ impl Planner<'_> {
             let line = Line { action: Action::Copy, args, store: Some(out), add: output.add };
             self.steps.push(Step::Loop { domain: (shape, batched), lines: vec![line] });
         }
-        let slots = self.spec.outputs.iter().map(|o| o.slot + 1).max().unwrap_or(0);
-        let mut outputs = vec![0; slots];
-        for o in self.spec.outputs {
-            outputs[o.slot] = self.size(o.node);
-        }
-        let inputs = self.spec.inputs.iter().map(|&id| self.size(id)).collect();
+        let (inputs, outputs) = (lengths(self.spec), results(self.spec));
         Plan { steps: self.steps, memory: self.memory, inputs, outputs, lanes: self.lanes }
     }
 }
