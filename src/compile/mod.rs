@@ -1,14 +1,15 @@
 //! The whole compiler on one page: text → model.
 
 mod roots;
+mod step;
 
 use crate::codegen::Backend;
 use crate::diag::Diagnostic;
 use crate::graph::{Graph, NodeId, verify};
 use crate::lower::{Gradient, Lowered};
-use crate::model::{Entry, Model, Number, SystemKernels, SystemParts, build};
+use crate::model::{Entry, Model, Number, SystemKernels, SystemParts, WholeStep, build};
 use crate::opt;
-use crate::solve::Stepping;
+use crate::solve::{Stepping, Tableau};
 use roots::{EntryList, Ids};
 
 /// Every code that compiling reports and its title.
@@ -80,7 +81,9 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
     let mut systems = Vec::new();
     for (parts, info) in derived.systems.iter().zip(&lowered.systems) {
         let backwards = info.gradient == Gradient::Backsolve;
-        systems.push(SystemKernels::new(g, parts, lanes, backwards, backend).map_err(refuse)?);
+        let kernels = SystemKernels::new(g, parts, lanes, backwards, backend).map_err(refuse)?;
+        let whole = whole_step(g, parts, info.options.method.tableau(), lanes, backend).map_err(refuse)?;
+        systems.push(kernels.with_steps(whole));
     }
     let entry = |list: &EntryList| -> Result<Entry<T>, Diagnostic> {
         let program = build(g, &list.nodes, lanes, backend).map_err(refuse)?;
@@ -125,6 +128,24 @@ pub fn derive(lowered: &Lowered, settings: &Settings) -> Result<Derived, Diagnos
     graph = improve(&graph, &mut ids);
     debug_assert!(verify(&graph).is_empty(), "{:#?}", verify(&graph));
     Ok(ids.derived(graph, lowered))
+}
+
+/// Native code of whole steps, for a system so small that both directions fit in registers, more or less.
+fn whole_step<T: Number>(
+    g: &Graph,
+    parts: &SystemParts,
+    tableau: &'static Tableau,
+    lanes: usize,
+    backend: Backend,
+) -> Result<Option<WholeStep<T>>, String> {
+    if lanes > 1 || backend == Backend::Interpreter {
+        return Ok(None);
+    }
+    let (forward, reverse) = step::whole_step(g, parts, tableau);
+    if !forward.is_straight(lanes) || reverse.as_ref().is_some_and(|parts| !parts.is_straight(lanes)) {
+        return Ok(None);
+    }
+    WholeStep::new(tableau, &forward, reverse.as_ref(), lanes, backend).map(Some)
 }
 
 /// The rewrite table and the order of products.

@@ -8,6 +8,7 @@ mod evaluate;
 mod objective;
 mod parameters;
 mod program;
+mod step;
 mod system;
 mod tile;
 
@@ -16,6 +17,7 @@ pub use evaluate::{Dropped, Evaluated, SampleOutputs, Work};
 pub use objective::{ModelObjective, ObjectiveSetup};
 pub use parameters::{initial, unconstrain};
 pub use program::{Program, build};
+pub use step::{StepParts, WholeStep};
 pub use system::{Capture, KernelParts, SystemKernels, SystemParts};
 
 use crate::codegen::Element;

@@ -1,9 +1,10 @@
 //! A compiled system as the solvers see it.
 
 use super::Number;
+use super::step::WholeStep;
 use crate::codegen::{Backend, Element, Kernel, Output, Spec};
 use crate::graph::{Binary, Graph, NodeId, Op};
-use crate::solve::{AdjointSystem, System};
+use crate::solve::{AdjointSystem, ForwardStep, ReverseStep, System};
 use smallvec::SmallVec;
 
 /// A captured value of a system.
@@ -101,6 +102,7 @@ pub struct SystemKernels<T> {
     pub rhs: Kernel<T>,
     state_only: Option<Vjp<T>>,
     full: Option<Vjp<T>>,
+    whole: Option<WholeStep<T>>,
 }
 
 impl<T: Number> SystemKernels<T> {
@@ -127,13 +129,20 @@ impl<T: Number> SystemKernels<T> {
         };
         let full = vjp(false, true)?;
         let state_only = if backwards { vjp(true, false)? } else { None };
-        Ok(Self { dim: parts.dim, lanes, captures, rhs, state_only, full })
+        Ok(Self { dim: parts.dim, lanes, captures, rhs, state_only, full, whole: None })
+    }
+
+    /// Adds whole steps: the forward one and, where there is a pull-back, the reverse one.
+    pub fn with_steps(mut self, whole: Option<WholeStep<T>>) -> Self {
+        self.whole = whole;
+        self
     }
 
     /// Bytes of machine code: right-hand side and vector-Jacobian products.
     pub fn code_size(&self) -> usize {
         let vjp = |v: &Option<Vjp<T>>| v.as_ref().map_or(0, |v| v.kernel.code_size());
-        self.rhs.code_size() + vjp(&self.state_only) + vjp(&self.full)
+        let whole = self.whole.as_ref().map_or(0, WholeStep::code_size);
+        self.rhs.code_size() + vjp(&self.state_only) + vjp(&self.full) + whole
     }
 }
 
@@ -155,13 +164,14 @@ pub(super) struct Bound<'a, T> {
     time: Vec<T>,
     scratch: &'a mut Vec<T>,
     void: Vec<T>,
+    stage_times: Vec<T>,
 }
 
 impl<'a, T: Number> Bound<'a, T> {
     /// Binds captured values, in order.
     pub fn new(kernels: &'a SystemKernels<T>, captures: SmallVec<[&'a [T]; 8]>, scratch: &'a mut Vec<T>) -> Self {
         let time = vec![T::default(); kernels.lanes];
-        Self { kernels, captures, bars: Vec::new(), time, scratch, void: Vec::new() }
+        Self { kernels, captures, bars: Vec::new(), time, scratch, void: Vec::new(), stage_times: Vec::new() }
     }
 
     /// Prepares the accumulators of the captures' cotangents.
@@ -209,6 +219,20 @@ impl<T: Number> System<T> for Bound<'_, T> {
         inputs.extend(self.captures.iter().copied());
         self.kernels.rhs.run(&inputs, &mut [dz], self.scratch);
     }
+
+    fn whole_steps(&self) -> bool {
+        self.kernels.whole.is_some()
+    }
+
+    fn step(&mut self, step: &mut ForwardStep<T>) {
+        let Some(whole) = &self.kernels.whole else { return };
+        whole.stage_times(step.t, step.t_next, &mut self.stage_times);
+        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
+        inputs.extend([step.z, step.h, step.first, &step.tolerances, &self.stage_times]);
+        inputs.extend(self.captures.iter().copied());
+        let outputs = &mut [&mut *step.later, &mut *step.z_new, &mut *step.error];
+        whole.forward.run(&inputs, outputs, self.scratch);
+    }
 }
 
 impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
@@ -231,6 +255,21 @@ impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
             (None, None) => unreachable!("a pull-back of a system that was compiled without one"),
         }
         self.void = void;
+    }
+
+    fn reverse_step(&mut self, step: &mut ReverseStep<T>) {
+        let Some(whole) = &self.kernels.whole else { return };
+        let Some((kernel, kept)) = &whole.reverse else { return };
+        whole.stage_times(step.t, step.t_next, &mut self.stage_times);
+        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
+        inputs.extend([step.z, step.z_new, step.h, step.ks, step.dense, step.carry, step.z_new_bar, step.z_bar]);
+        inputs.push(&self.stage_times);
+        inputs.extend(self.captures.iter().copied());
+        let mut outputs: SmallVec<[&mut [T]; 16]> = SmallVec::new();
+        outputs.extend([&mut *step.total, &mut *step.first_bar, &mut *step.t_bar, &mut *step.h_bar]);
+        let bars = self.bars.iter_mut().zip(kept).filter(|(_, kept)| **kept);
+        outputs.extend(bars.map(|(bar, _)| bar.as_mut_slice()));
+        kernel.run(&inputs, &mut outputs, self.scratch);
     }
 
     fn augmented(&mut self, t: &[f64], z: &[T], w: &[T], dz: &mut [T], z_bar: &mut [T], t_bar: &mut [T]) {

@@ -12,5 +12,5 @@ mod stage;
 
 pub use contract::{contract, multiply_adds};
 pub use merge::merge_solves;
-pub use rebuild::{Rebuilt, replace, simplify};
+pub use rebuild::{Rebuilt, graft, replace, simplify};
 pub use stage::{Staged, stage};

@@ -19,17 +19,31 @@ pub(super) fn rebuild(
     mut build: impl FnMut(&mut Graph, NodeId, &Node) -> NodeId,
 ) -> Rebuilt {
     let mut graph = Graph::new();
+    let roots = copy(g, roots, &mut graph, &mut build);
+    Rebuilt { graph, roots }
+}
+
+fn copy(
+    g: &Graph,
+    roots: &[NodeId],
+    into: &mut Graph,
+    build: &mut dyn FnMut(&mut Graph, NodeId, &Node) -> NodeId,
+) -> Vec<NodeId> {
     let mut to: HashMap<NodeId, NodeId> = HashMap::new();
     for id in g.reachable(roots) {
         let mut node = g.node(id).clone();
         for a in &mut node.args {
             *a = to[a];
         }
-        let new = build(&mut graph, id, &node);
+        let new = build(into, id, &node);
         to.insert(id, new);
     }
-    let roots = roots.iter().map(|r| to[r]).collect();
-    Rebuilt { graph, roots }
+    roots.iter().map(|r| to[r]).collect()
+}
+
+/// Copies `roots` and what they need into another graph, with some nodes of it in the place of some of theirs.
+pub fn graft(g: &Graph, roots: &[NodeId], into: &mut Graph, with: &HashMap<NodeId, NodeId>) -> Vec<NodeId> {
+    copy(g, roots, into, &mut |graph, id, node| with.get(&id).copied().unwrap_or_else(|| graph.add(node.clone())))
 }
 
 /// Puts other nodes in the place of some.

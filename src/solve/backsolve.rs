@@ -165,7 +165,8 @@ impl<'a, R: Real> Backward<'a, R> {
         let t_bar = &mut self.t_bar;
         self.kernel.stages(true, |t, y, dy| augmented(sys, t, y, dy, t_bar));
         self.stepper.count_rhs(self.kernel.tableau.stages() - 1);
-        self.stepper.judge(&mut self.kernel);
+        self.kernel.squared_errors(self.options);
+        self.stepper.judge(&self.kernel);
         self.quadrature(sys);
         self.kernel.advance(&self.stepper.accepted);
         for lane in 0..self.schedule.lanes {

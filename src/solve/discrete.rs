@@ -11,7 +11,7 @@ use super::kernel::{Kernel, Row, combine};
 use super::options::Options;
 use super::real::Real;
 use super::schedule::Schedule;
-use super::system::{AdjointSystem, Cotangents, Problem, Stats};
+use super::system::{AdjointSystem, Cotangents, Problem, ReverseStep, Stats};
 use super::tape::Tape;
 
 /// Reverses the accepted steps of a [`super::solve`] with the same problem and options. `values_bar` is `[T][D][L]`.
@@ -38,8 +38,12 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
     for back in 0..longest {
         reverse.load(sys, back);
         reverse.outputs(back);
-        reverse.last_stage(sys);
-        reverse.stages(sys);
+        if sys.whole_steps() {
+            reverse.whole_step(sys);
+        } else {
+            reverse.last_stage(sys);
+            reverse.stages(sys);
+        }
     }
     reverse.finish(sys);
     reverse.cotangents
@@ -77,6 +81,9 @@ struct Reverse<'a, R> {
     h_bar: Vec<f64>,
     t_end_bar: Vec<f64>,
     product: Vec<f64>,
+    /// What a whole step gives: the cotangent of the state at its start, `[D][L]`, and of its length, `[L]`.
+    total: Vec<R>,
+    length_bar: Vec<R>,
     cotangents: Cotangents<R>,
 }
 
@@ -126,6 +133,8 @@ impl<'a, R: Real> Reverse<'a, R> {
             h_bar: vec![0.0; lanes],
             t_end_bar: vec![0.0; lanes],
             product: vec![0.0; lanes],
+            total: vec![R::ZERO; n],
+            length_bar: vec![R::ZERO; lanes],
             cotangents,
         };
         reverse.park();
@@ -178,7 +187,7 @@ impl<'a, R: Real> Reverse<'a, R> {
             self.count_rhs(1);
         }
         if self.tape.stages_kept {
-            self.load_stages();
+            self.load_stages(!sys.whole_steps());
         } else {
             self.kernel.first_stage(|t, z, dz| sys.rhs(t, z, dz));
             self.kernel.stages(false, |t, z, dz| sys.rhs(t, z, dz));
@@ -186,7 +195,8 @@ impl<'a, R: Real> Reverse<'a, R> {
         }
     }
 
-    fn load_stages(&mut self) {
+    /// Stages from the tape; `states`: and the states they were evaluated at.
+    fn load_stages(&mut self, states: bool) {
         let (n, lanes, dim) = (self.kernel.n(), self.kernel.lanes, self.kernel.dim);
         let kept = self.kernel.tableau.stages() - 1;
         for lane in 0..lanes {
@@ -197,7 +207,7 @@ impl<'a, R: Real> Reverse<'a, R> {
             }
         }
         debug_assert_eq!(kept * n, self.kernel.ks.len() - n);
-        for i in 1..kept {
+        for i in 1..if states { kept } else { 1 } {
             self.kernel.prepare_stage(i);
         }
     }
@@ -267,6 +277,35 @@ impl<'a, R: Real> Reverse<'a, R> {
         self.cotangents.ts[j * lanes + lane] += slope;
         self.t_n_bar[lane] -= slope;
         self.h_bar[lane] -= theta * slope;
+    }
+
+    /// The whole step at once.
+    fn whole_step<S: AdjointSystem<R>>(&mut self, sys: &mut S) {
+        let last = self.mu.len() - self.kernel.n();
+        let lanes = self.kernel.lanes;
+        sys.reverse_step(&mut ReverseStep {
+            t: &self.kernel.t,
+            t_next: &self.kernel.t_next,
+            h: &self.kernel.h_wide()[..lanes],
+            z: &self.kernel.z,
+            z_new: &self.kernel.z_new,
+            ks: &self.kernel.ks,
+            dense: &self.dense,
+            carry: &self.carry,
+            z_new_bar: &self.mu[last..],
+            z_bar: &self.z_bar,
+            total: &mut self.total,
+            first_bar: &mut self.w,
+            t_bar: &mut self.t_bar,
+            h_bar: &mut self.length_bar,
+        });
+        self.cotangents.stats.vjp_calls += self.kernel.tableau.stages() - 1;
+        for lane in (0..lanes).filter(|&lane| self.step[lane].is_some()) {
+            self.t_n_bar[lane] += self.t_bar[lane].to_f64();
+            self.h_bar[lane] += self.length_bar[lane].to_f64();
+        }
+        self.mu[last..].copy_from_slice(&self.total);
+        self.hand_over();
     }
 
     /// The stage at the new point: dense output, and what the step after hands over.

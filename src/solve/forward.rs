@@ -30,7 +30,7 @@ pub fn solve<R: Real, S: System<R>>(
         outputs.at_start(lane);
     }
     if let Some(tape) = &mut tape {
-        tape.reset(problem.z0, lanes, options.keep_stages);
+        tape.reset(problem.z0, lanes, options.keep_stages || sys.whole_steps());
     }
     let mut kernel = Kernel::new(options.method.tableau(), dim, lanes, false);
     kernel.z.copy_from_slice(problem.z0);
@@ -50,10 +50,9 @@ pub fn solve<R: Real, S: System<R>>(
         if !stepper.any_running() {
             break;
         }
-        kernel.widen_steps();
-        kernel.stages(true, |t, z, dz| sys.rhs(t, z, dz));
+        kernel.attempt(sys, options);
         stepper.count_rhs(kernel.tableau.stages() - 1);
-        stepper.judge(&mut kernel);
+        stepper.judge(&kernel);
         for lane in (0..lanes).filter(|&lane| stepper.accepted[lane]) {
             let s = stepper.clock(lane).s;
             outputs.in_step(lane, s, &kernel);

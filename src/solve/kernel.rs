@@ -1,6 +1,8 @@
 //! State, step lengths → stages, new state, error (for a whole tile at once).
 
+use super::options::Options;
 use super::real::Real;
+use super::system::{ForwardStep, System};
 use super::tableau::Tableau;
 
 /// Nonzero coefficients of a linear combination of stages, with the stage each belongs to.
@@ -37,6 +39,8 @@ pub(super) struct Kernel<R> {
     t_stage: Vec<f64>,
     error: Vec<R>,
     zero: Vec<R>,
+    /// Σ over the components of the squared scaled error of the attempt, `[L]`.
+    pub(super) sums: Vec<f64>,
 }
 
 impl<R: Real> Kernel<R> {
@@ -62,6 +66,7 @@ impl<R: Real> Kernel<R> {
             t_stage: vec![0.0; lanes],
             error: vec![R::ZERO; n],
             zero: vec![R::ZERO; n],
+            sums: vec![0.0; lanes],
         }
     }
 
@@ -142,33 +147,67 @@ impl<R: Real> Kernel<R> {
         if i == 0 { &self.z } else { &self.states[i * n..(i + 1) * n] }
     }
 
+    /// Stages after the first, new state and errors of an attempt, given `h`.
+    pub(super) fn attempt<S: System<R>>(&mut self, sys: &mut S, options: &Options) {
+        self.widen_steps();
+        if sys.whole_steps() {
+            self.whole_step(sys, options);
+        } else {
+            self.stages(true, |t, z, dz| sys.rhs(t, z, dz));
+            self.squared_errors(options);
+        }
+    }
+
+    fn whole_step<S: System<R>>(&mut self, sys: &mut S, options: &Options) {
+        let n = self.n();
+        let (first, later) = self.ks.split_at_mut(n);
+        sys.step(&mut ForwardStep {
+            t: &self.t,
+            t_next: &self.t_next,
+            h: &self.h_wide[..self.lanes],
+            tolerances: tolerances(options),
+            z: &self.z,
+            first,
+            later,
+            z_new: &mut self.z_new,
+            error: &mut self.error[..self.lanes],
+        });
+        for (sum, error) in self.sums.iter_mut().zip(&self.error) {
+            *sum = error.to_f64();
+        }
+    }
+
     /// Adds up, for every lane, the squares of the scaled error over the components: NaN where the new state or the
     /// right-hand side there is not finite. Scale: atol + rtol max(|z|, |`z_new`|).
-    pub(super) fn squared_errors(&mut self, atol: f64, rtol: f64, sums: &mut [f64]) {
-        let n = self.n();
-        sums.fill(0.0);
+    pub(super) fn squared_errors(&mut self, options: &Options) {
+        self.sums.fill(0.0);
+        let [atol, rtol] = tolerances::<R>(options);
+        let last = self.ks.len() - self.n();
         if self.error_row.is_empty() {
             self.error.fill(R::ZERO);
         } else {
             combine(&mut self.error, &self.zero, &self.h_wide, &self.ks, &self.error_row);
         }
-        // Without an absolute tolerance, a component that is zero and stays zero has no error, not 0/0.
-        let (atol, rtol) = (R::from_f64(atol.max(1e-30)), R::from_f64(rtol));
-        let k_new = &self.ks[self.ks.len() - n..];
-        let (lanes, size) = (self.lanes, self.dim * self.lanes);
-        let mut start = 0;
-        while start < size {
-            let rows = start..start + lanes;
+        for start in (0..self.n()).step_by(self.lanes.max(1)) {
+            let rows = start..start + self.lanes;
             let row = self.z[rows.clone()].iter().zip(&self.z_new[rows.clone()]);
-            let row = row.zip(&self.error[rows.clone()]).zip(&k_new[rows]);
-            for (sum, (((z, z_new), error), k)) in sums.iter_mut().zip(row) {
+            let row = row.zip(&self.error[rows.clone()]).zip(&self.ks[last..][rows]);
+            for (sum, (((z, z_new), error), k)) in self.sums.iter_mut().zip(row) {
                 let (before, after) = (z.abs(), z_new.abs());
                 let ratio = *error / (atol + rtol * if before > after { before } else { after });
                 // 0 · x is NaN exactly where x is not finite.
                 *sum += (ratio * ratio + R::ZERO * *z_new + R::ZERO * *k).to_f64();
             }
-            start += lanes;
         }
+    }
+
+    /// Error of entry `i` of the state in the last attempt.
+    fn error_at(&self, i: usize) -> R {
+        let mut sum = R::ZERO;
+        for (j, e) in &self.error_row {
+            sum += *e * self.ks[j * self.n() + i];
+        }
+        self.h_wide[i] * sum
     }
 
     /// The component of a lane with the worst error in the last attempt.
@@ -177,7 +216,7 @@ impl<R: Real> Kernel<R> {
         let badness = |d: usize| {
             let i = d * self.lanes + lane;
             let finite = self.z_new[i].is_finite() && self.ks[self.ks.len() - n + i].is_finite();
-            let size = self.error[i].abs().to_f64();
+            let size = self.error_at(i).abs().to_f64();
             if finite && size.is_finite() { size } else { f64::INFINITY }
         };
         (0..self.dim).max_by(|&a, &b| badness(a).total_cmp(&badness(b)).then(b.cmp(&a)))
@@ -210,6 +249,12 @@ impl<R: Real> Kernel<R> {
             }
         }
     }
+}
+
+/// Absolute and relative tolerance. Without an absolute one, a component that is zero and stays zero has no error, not
+/// 0/0.
+fn tolerances<R: Real>(options: &Options) -> [R; 2] {
+    [R::from_f64(options.atol.max(1e-30)), R::from_f64(options.rtol)]
 }
 
 /// out = base + h Σ a k over the row's stages.

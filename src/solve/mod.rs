@@ -38,6 +38,6 @@ pub use failure::{Failure, FailureKind};
 pub use forward::solve;
 pub use options::{Options, Stepping};
 pub use real::Real;
-pub use system::{AdjointSystem, Cotangents, Drift, Problem, Solution, Stats, System};
+pub use system::{AdjointSystem, Cotangents, Drift, ForwardStep, Problem, ReverseStep, Solution, Stats, System};
 pub use tableau::{Method, Tableau};
 pub use tape::Tape;

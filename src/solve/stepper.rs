@@ -20,7 +20,6 @@ pub(super) struct Stepper<'o> {
     pub(super) running: Vec<bool>,
     /// Lanes whose last attempt was accepted, `[L]`.
     pub(super) accepted: Vec<bool>,
-    sums: Vec<f64>,
     pub(super) stats: Stats,
     pub(super) failures: Vec<Option<Failure>>,
 }
@@ -40,7 +39,6 @@ impl<'o> Stepper<'o> {
             group_running: vec![false; groups],
             running,
             accepted: vec![false; lanes],
-            sums: vec![0.0; lanes],
             stats: Stats::new(lanes),
             failures,
         }
@@ -165,14 +163,13 @@ impl<'o> Stepper<'o> {
     }
 
     /// Judges the attempt: sets `accepted`, moves the clocks.
-    pub(super) fn judge<R: Real>(&mut self, kernel: &mut Kernel<R>) {
+    pub(super) fn judge<R: Real>(&mut self, kernel: &Kernel<R>) {
         let fixed = self.options.fixed_step.is_some();
-        kernel.squared_errors(self.options.atol, self.options.rtol, &mut self.sums);
         for group in 0..self.clocks.len() {
             let members = if self.clocks.len() == 1 { 0..self.running.len() } else { group..group + 1 };
             let (mut sum, mut count) = (0.0, 0usize);
             for lane in members.clone().filter(|&lane| self.running[lane]) {
-                sum += self.sums[lane];
+                sum += kernel.sums[lane];
                 count += kernel.dim;
             }
             if !members.clone().any(|lane| self.running[lane]) {

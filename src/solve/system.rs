@@ -12,6 +12,72 @@ pub trait System<R: Real> {
     /// Writes f(t, z) to `dz`. Shapes: `t` is `[L]`, `z` and `dz` are `[D][L]`. A lane of `dz` may depend on the same
     /// lane of `t` and `z` only.
     fn rhs(&mut self, t: &[f64], z: &[R], dz: &mut [R]);
+
+    /// Whether [`Self::step`] (and [`AdjointSystem::reverse_step`]) work: for systems so small that entering a
+    /// right-hand side costs more than what it does.
+    fn whole_steps(&self) -> bool {
+        false
+    }
+
+    /// All stages, the new state and the error of a step of the method that the system was made for.
+    fn step(&mut self, _: &mut ForwardStep<R>) {}
+}
+
+/// A step of an explicit Runge–Kutta method with `S` stages, for all lanes.
+#[derive(Debug)]
+pub struct ForwardStep<'a, R> {
+    /// Times at its start, `[L]`.
+    pub t: &'a [f64],
+    /// Times at its end, `[L]`.
+    pub t_next: &'a [f64],
+    /// Its signed lengths, `[L]`.
+    pub h: &'a [R],
+    /// Absolute and relative tolerance.
+    pub tolerances: [R; 2],
+    /// States at its start, `[D][L]`.
+    pub z: &'a [R],
+    /// The first stage, `[D][L]`.
+    pub first: &'a [R],
+    /// The other stages, `[S − 1][D][L]`: to be written.
+    pub later: &'a mut [R],
+    /// States at its end, `[D][L]`: to be written.
+    pub z_new: &'a mut [R],
+    /// Σ over the components of the squared scaled error, `[L]`: to be written. Not a number where the new state or
+    /// the right-hand side there is not finite.
+    pub error: &'a mut [R],
+}
+
+/// The reverse of a step: from the cotangents of what it made to those of what it was made from.
+#[derive(Debug)]
+pub struct ReverseStep<'a, R> {
+    /// Times at its start, `[L]`.
+    pub t: &'a [f64],
+    /// Times at its end, `[L]`.
+    pub t_next: &'a [f64],
+    /// Its signed lengths, `[L]`.
+    pub h: &'a [R],
+    /// States at its start, `[D][L]`.
+    pub z: &'a [R],
+    /// States at its end, `[D][L]`.
+    pub z_new: &'a [R],
+    /// Its stages, `[S][D][L]`.
+    pub ks: &'a [R],
+    /// Cotangents of the stages by dense output, `[S][D][L]`.
+    pub dense: &'a [R],
+    /// Cotangent of the last stage as the first one of the step after, `[D][L]`.
+    pub carry: &'a [R],
+    /// Cotangent of the new state, `[D][L]`.
+    pub z_new_bar: &'a [R],
+    /// Cotangent of the state at the start by dense output, `[D][L]`.
+    pub z_bar: &'a [R],
+    /// Cotangent of the state at the start: to be written, `[D][L]`.
+    pub total: &'a mut [R],
+    /// Cotangent of the first stage: to be written, `[D][L]`.
+    pub first_bar: &'a mut [R],
+    /// Cotangent of the time at its start: to be written, `[L]`.
+    pub t_bar: &'a mut [R],
+    /// Cotangent of its length: to be written, `[L]`; not a number where the length is 0.
+    pub h_bar: &'a mut [R],
 }
 
 /// A system with vector-Jacobian products.
@@ -19,6 +85,9 @@ pub trait AdjointSystem<R: Real>: System<R> {
     /// Overwrites `z_bar` `[D][L]` with wᵀ∂f/∂z and `t_bar` `[L]` with wᵀ∂f/∂t. With `parameters`, also adds wᵀ∂f/∂θ,
     /// summed over the lanes, to accumulators that the system owns; a lane with w = 0 must add nothing.
     fn vjp(&mut self, t: &[f64], z: &[R], w: &[R], z_bar: &mut [R], t_bar: &mut [R], parameters: bool);
+
+    /// The reverse of [`System::step`]; cotangents of the parameters are added to the system's own accumulators.
+    fn reverse_step(&mut self, _: &mut ReverseStep<R>) {}
 
     /// f and wᵀ∂f/∂z at once, for systems that can share work between them.
     fn augmented(&mut self, t: &[f64], z: &[R], w: &[R], dz: &mut [R], z_bar: &mut [R], t_bar: &mut [R]) {

@@ -9,11 +9,11 @@ mod steps;
 mod straight;
 
 use super::layout::{View, entries};
-pub use straight::{Scalar, Store, Straight};
 use super::memory::Memory;
 use crate::graph::{Binary, Graph, NodeId, Op, Relation, Shape, Unary};
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap, HashSet};
+pub use straight::{Scalar, Store, Straight};
 
 /// What a kernel is made from.
 pub struct Spec<'g> {
@@ -25,6 +25,13 @@ pub struct Spec<'g> {
     pub outputs: &'g [Output],
     /// Number of samples side by side.
     pub lanes: usize,
+}
+
+impl Spec<'_> {
+    /// Whether it becomes code without loops.
+    pub fn is_straight(&self) -> bool {
+        straight::straight(self).is_some()
+    }
 }
 
 /// One result of a kernel.

@@ -1,6 +1,8 @@
 //! The steps themselves.
 
-use super::{Action, Contraction, Domain, Indexing, Kind, Line, Lookup, Operand, Plan, Planner, Step, lengths, results};
+use super::{
+    Action, Contraction, Domain, Indexing, Kind, Line, Lookup, Operand, Plan, Planner, Step, lengths, results,
+};
 use crate::codegen::layout::{View, entries, signed};
 use crate::graph::{Einsum, NodeId, Op};
 use smallvec::SmallVec;
