@@ -8,7 +8,6 @@ use super::output::{Console, bytes, count, duration, object, table};
 use super::session::{Session, times_ms};
 use crate::codegen::{Backend, Kernel, Output, Spec};
 use crate::compile::{self, Derived, Settings};
-use crate::diag::Diagnostic;
 use crate::graph::{Graph, Leaf};
 use crate::lower;
 use crate::model::{KernelParts, Model, Number, unconstrain};
@@ -121,7 +120,7 @@ fn check_seconds(session: &Session, median: &dyn Fn(&mut dyn FnMut()) -> f64) ->
 }
 
 fn refused(why: &str) -> Failed {
-    Diagnostic::global("N0701", format!("code generation failed: {why}")).into()
+    compile::refused(why).into()
 }
 
 /// Runs a kernel on plausible numbers often enough to measure it.

@@ -4,6 +4,7 @@
 //! text is changed so that a grid of points feeds it, and the changed model is evaluated point by point.
 
 use super::args::ModelArgs;
+use super::codes;
 use super::failed::Failed;
 use super::figures;
 use super::output::Console;
@@ -11,7 +12,7 @@ use super::session::{Session, request};
 use crate::check::{ExprId, Kind, Program};
 use crate::compile::Settings;
 use crate::data::write_csv;
-use crate::diag::Span;
+use crate::diag::{Diagnostic, Span};
 use crate::load;
 use crate::model::{Batch, Model, Number, unconstrain};
 use crate::plot::{Figure, Panel};
@@ -126,8 +127,13 @@ fn text_of(session: &Session) -> String {
     session.loaded.sources.text(file).to_owned()
 }
 
+/// No temporary file. The error of the system names a random path, its kind does not.
 fn cannot(error: &std::io::Error) -> Failed {
-    crate::diag::Diagnostic::global(super::codes::PICTURE, format!("no temporary file: {error}")).into()
+    let folder = std::env::temp_dir();
+    let why = format!("`{}`, where temporary files go, cannot be used: {}", folder.display(), error.kind());
+    Diagnostic::global(codes::PICTURE, format!("`density` cannot be drawn: {why}"))
+        .help("name a folder that may be written in `TMPDIR`, or leave the pictures out with `--no-plots`")
+        .into()
 }
 
 /// Minus the loss in the middle of every cell.

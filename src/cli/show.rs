@@ -8,7 +8,6 @@ use super::output::Console;
 use super::session::Session;
 use crate::codegen::{Spec, Target, listing};
 use crate::compile::{self, Derived, Settings};
-use crate::diag::Diagnostic;
 use crate::graph::{NodeId, dump_roots};
 use crate::lower::Lowered;
 use serde_json::json;
@@ -88,8 +87,7 @@ fn code(args: &ShowArgs, lowered: &Lowered, derived: &Derived, clif: bool) -> Re
                 super::args::Precision::F32 => listing::<f32>(&spec, target),
                 super::args::Precision::F64 => listing::<f64>(&spec, target),
             };
-            let listing = listing
-                .map_err(|why| Failed::from(Diagnostic::global("N0701", format!("code generation failed: {why}"))))?;
+            let listing = listing.map_err(|why| Failed::from(compile::refused(&why)))?;
             text.push_str(&format!("; {}, 8 samples side by side\n", label(&s.name, name)));
             text.push_str(if clif { &listing.clif } else { &listing.asm });
             text.push('\n');

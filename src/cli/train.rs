@@ -85,8 +85,8 @@ fn spec(args: &TrainArgs, session: &Session, console: Console) -> TrainSpec {
 fn plan(spec: &TrainSpec, session: &Session) -> String {
     let numbers: usize = session.natural.iter().map(Vec::len).sum();
     let length = match spec.length {
-        Length::Steps(n) => format!("{n} steps"),
-        Length::Epochs(n) => format!("{n} epochs"),
+        Length::Steps(n) => count(usize::try_from(n).unwrap_or(usize::MAX), "step"),
+        Length::Epochs(n) => count(usize::try_from(n).unwrap_or(usize::MAX), "epoch"),
     };
     let from = match &session.loaded.data {
         Some(data) => format!(" on {}", count(data.len, "sample")),

@@ -77,7 +77,7 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
     let derived = derive(&lowered, settings)?;
     let g = &derived.graph;
     let (lanes, backend) = (settings.lanes, settings.backend);
-    let refuse = |why: String| Diagnostic::global("N0701", format!("code generation failed: {why}"));
+    let refuse = |why: String| refused(&why);
     let mut systems = Vec::new();
     for (parts, info) in derived.systems.iter().zip(&lowered.systems) {
         let backwards = info.gradient == Gradient::Backsolve;
@@ -101,6 +101,13 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
     list.roots.outputs = derived.natural.iter().map(|&o| list.add(o)).collect();
     let natural = if derived.natural.is_empty() { None } else { Some(entry(&list)?) };
     Ok(Model { systems, value, gradient, outputs, natural, threads: settings.threads, lowered })
+}
+
+/// The code generator made no code of a model that is correct.
+pub fn refused(why: &str) -> Diagnostic {
+    Diagnostic::global("N0701", format!("code generation failed: {why}"))
+        .help("an x86-64 or aarch64 machine is needed, and a system that lets a program make code while it runs")
+        .help("if both are there, this is a bug: `pullback explain N0701` says what to report")
 }
 
 /// Optimises, stages and differentiates.

@@ -23,9 +23,11 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), Diagnostic> 
                 "choose a folder that may be written, with `--out`"
             }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space; the old file is untouched",
+            io::ErrorKind::IsADirectory => "move the folder away, or choose another place with `--out`",
             _ => "choose another place with `--out`",
         };
-        Diagnostic::global(codes::WRITE, format!("`{}` cannot be written: {e}", path.display())).help(help)
+        let why = if e.kind() == io::ErrorKind::IsADirectory { "it is a folder".to_owned() } else { e.to_string() };
+        Diagnostic::global(codes::WRITE, format!("`{}` cannot be written: {why}", path.display())).help(help)
     })
 }
 

@@ -44,8 +44,10 @@ pub(super) fn reason(path: &Path, error: &io::Error) -> (String, String) {
             format!("make `{folder}` and the file accessible, or choose another folder with `--out`")
         }
         io::ErrorKind::StorageFull => format!("free space in `{folder}`, or choose another folder with `--out`"),
+        io::ErrorKind::IsADirectory => "move the folder away, or name another place".to_owned(),
         // Kinds of the system's errors are open-ended.
         _ => "choose another folder with `--out`".to_owned(),
     };
-    (error.to_string(), help)
+    let why = if error.kind() == io::ErrorKind::IsADirectory { "it is a folder".to_owned() } else { error.to_string() };
+    (why, help)
 }

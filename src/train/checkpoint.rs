@@ -86,7 +86,11 @@ fn unwrap_payload<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a [u8], Diagnost
     if magic != Some(&MAGIC[..]) {
         let cut = MAGIC.starts_with(bytes);
         let foreign = Diagnostic::global("N0601", format!("`{shown}` is not a checkpoint"));
-        return Err(if cut { truncated() } else { foreign.help("give the path that `train` wrote its checkpoint to") });
+        return Err(if cut {
+            truncated()
+        } else {
+            foreign.help("move it away to train afresh, or write to another folder with `--out`")
+        });
     }
     let mut header = Bytes(&bytes[MAGIC.len()..]);
     let version = header.word().ok_or_else(truncated)?;
@@ -114,7 +118,7 @@ fn compare(path: &Path, then: &[(String, String)], now: &[(String, String)]) -> 
     let mut names: Vec<&String> = now.iter().map(|(n, _)| n).collect();
     names.extend(then.iter().map(|(n, _)| n).filter(|n| now.iter().all(|(m, _)| m != *n)));
     let mut diagnostic =
-        Diagnostic::global("N0606", format!("the checkpoint `{}` is of other options", path.display()));
+        Diagnostic::global("N0606", format!("the checkpoint `{}` was written with other options", path.display()));
     for name in names {
         let (then, now) = (value(then, name), value(now, name));
         if then != now {

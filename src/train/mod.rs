@@ -5,6 +5,7 @@
 
 mod atomic;
 pub mod checkpoint;
+mod codes;
 mod history;
 mod lbfgs;
 mod linesearch;
@@ -21,6 +22,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use codes::CODES;
 pub use objective::{Dropped, Evaluation, Failure, Objective, Request};
 pub use observe::{Ended, Observer, Report, StepRecord};
 pub use optim::{Optimizer, OptimizerOptions, OptimizerSpec};

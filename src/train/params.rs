@@ -47,8 +47,8 @@ pub fn save(
 ) -> Result<(), Diagnostic> {
     for (name, shape, values) in tensors {
         if product(shape) != Some(values.len()) {
-            let message = format!("`{name}` has the shape {shape:?}, but {} values", values.len());
-            return Err(Diagnostic::global("N0618", message));
+            let problem = Diagnostic::global("N0618", format!("the values of `{name}` do not fill its shape"));
+            return Err(problem.note(format!("shape {shape:?}, number of values: {}", values.len())));
         }
     }
     let header = header(tensors, precision, metadata);

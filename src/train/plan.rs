@@ -39,7 +39,7 @@ impl Plan {
         let (samples, lbfgs) = (objective.samples(), spec.optimizer.kind == Optimizer::Lbfgs);
         if objective.is_empty() {
             let empty = Diagnostic::global("N0632", "the model has no parameters to train");
-            return Err(empty.help("declare a `param`, or use `pullback run`"));
+            return Err(empty.help("declare a `param` or a `net`; `pullback eval` computes the loss without training"));
         }
         if samples == Some(0) {
             let none = Diagnostic::global("N0633", "the data set has no training samples");

@@ -65,8 +65,9 @@ pub fn train<O: Objective + ?Sized>(
 ) -> Result<Report, TrainError> {
     let plan = Plan::new(objective, job.spec)?;
     if params.len() != objective.len() {
-        let message = format!("{} start values for {} parameters", params.len(), objective.len());
-        return Err(Diagnostic::global("N0634", message).into());
+        let problem = Diagnostic::global("N0634", "the start values do not match the parameters");
+        let numbers = format!("start values: {}, parameters: {}", params.len(), objective.len());
+        return Err(problem.note(numbers).help("pass as many as `Objective::len` says").into());
     }
     let kept = job.checkpoint.filter(|path| job.resume && path.exists());
     let state = match kept {

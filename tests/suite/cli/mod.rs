@@ -10,16 +10,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A folder of its own with the examples and some small models.
-struct Place {
+/// A folder of its own to run commands in.
+pub(crate) struct Place {
     folder: tempfile::TempDir,
 }
 
 /// What a command did.
-struct Ran {
-    exit: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) exit: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 const MODELS: &[(&str, &str)] = &[
@@ -37,29 +37,41 @@ const MODELS: &[(&str, &str)] = &[
 ];
 
 impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-        for name in ["lotka_volterra.node", "hare_lynx.csv"] {
-            fs::copy(examples.join(name), folder.path().join(name)).unwrap();
-        }
-        for (name, text) in MODELS {
-            fs::write(folder.path().join(name), text).unwrap();
-        }
-        fs::write(folder.path().join("bytes.node"), [0x6d, 0xff, 0xfe]).unwrap();
-        fs::write(folder.path().join("file"), "not a folder").unwrap();
-        Self { folder }
+    /// With nothing in it.
+    pub(crate) fn empty() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// With an example and some small models.
+    fn new() -> Self {
+        let place = Self::empty();
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        for name in ["lotka_volterra.node", "hare_lynx.csv"] {
+            fs::copy(examples.join(name), place.path(name)).unwrap();
+        }
+        for (name, text) in MODELS {
+            fs::write(place.path(name), text).unwrap();
+        }
+        fs::write(place.path("bytes.node"), [0x6d, 0xff, 0xfe]).unwrap();
+        fs::write(place.path("file"), "not a folder").unwrap();
+        place
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn run(&self, line: &str) -> Ran {
+    pub(crate) fn run(&self, line: &str) -> Ran {
+        self.run_in(&[], line)
+    }
+
+    /// A run with these variables in its environment.
+    pub(crate) fn run_in(&self, variables: &[(&str, &str)], line: &str) -> Ran {
         let output = Command::new(env!("CARGO_BIN_EXE_pullback"))
             .args(line.split_whitespace())
             .current_dir(self.folder.path())
             .env_remove("NO_COLOR")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -68,7 +80,7 @@ impl Place {
     }
 
     /// A run that must end well.
-    fn good(&self, line: &str) -> Ran {
+    pub(crate) fn good(&self, line: &str) -> Ran {
         let ran = self.run(line);
         assert_eq!(ran.exit, 0, "pullback {line}\n{}\n{}", ran.out, ran.err);
         ran

@@ -1,23 +1,10 @@
-//! Every code has a page, and every page is in the program.
+//! Every page is in the program.
 
 use super::Place;
-use pullback::cli::{CODES, PAGES};
+use pullback::cli::PAGES;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-
-#[test]
-fn every_code_has_a_page() {
-    let tables = [pullback::syntax::CODES, pullback::check::CODES, pullback::data::CODES, CODES];
-    let listed: BTreeSet<&str> = PAGES.iter().map(|(code, _)| *code).collect();
-    assert_eq!(listed.len(), PAGES.len(), "a page is listed twice");
-    for (code, title) in tables.into_iter().flatten() {
-        assert!(listed.contains(code), "{code} ({title}) has no page");
-    }
-    for (code, page) in PAGES {
-        assert!(page.starts_with(&format!("# {code}: ")), "the page of {code} begins with its title");
-    }
-}
 
 #[test]
 fn every_page_is_listed() {

@@ -1,5 +1,9 @@
 //! Every code: one broken program with its rendered report, and a page whose examples do what they say.
 
+mod codes;
+mod commands;
+mod library;
+
 use pullback::diag::{Diagnostic, FileId, Sources, render};
 use pullback::syntax::{CODES, parse};
 use std::collections::BTreeSet;
