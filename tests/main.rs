@@ -23,6 +23,8 @@ mod syntax;
 
 #[path = "suite/cli/mod.rs"]
 mod cli;
+#[path = "suite/convolutions.rs"]
+mod convolutions;
 #[path = "suite/divergence.rs"]
 mod divergence;
 #[path = "suite/docs.rs"]

@@ -123,6 +123,7 @@ pub(super) fn symbols() -> Vec<(&'static str, *const u8)> {
 pub(super) fn arity(name: &str) -> usize {
     match name {
         "clear" => 2,
+        "conv" => 5,
         "gemm" | "gather" | "scatter" | "argmax" | "search" => 4,
         _ if super::kernels::binary(name).is_some() => 4,
         _ => 3,

@@ -3,7 +3,7 @@
 
 use super::kernels;
 use super::layout::entries;
-use crate::graph::{Binary, Einsum, Graph, NodeId, Op, Relation, Scalar, Shape, Unary};
+use crate::graph::{Binary, Conv, ConvPart, Einsum, Graph, NodeId, Op, Relation, Scalar, Shape, Unary};
 use std::collections::HashMap;
 
 /// A value of a node: row-major, lanes innermost when batched.
@@ -117,6 +117,7 @@ impl Run<'_> {
             }),
             Op::Stop => self.fill(id, |at, l| self.get(a, here(at), l)),
             Op::Einsum(spec) => self.einsum(id, spec),
+            Op::Conv(conv) => self.conv(id, *conv),
             Op::Broadcast(axes) => {
                 let from = shape_of(a);
                 self.fill(id, |at, l| {
@@ -221,6 +222,38 @@ impl Run<'_> {
             }
             total
         })
+    }
+
+    /// Every product of the trilinear form, added where it belongs.
+    fn conv(&self, id: NodeId, conv: Conv) -> Value {
+        let node = self.g.node(id);
+        let (a, b) = (node.args[0], node.args[1]);
+        let lanes = if node.batched { self.lanes } else { 1 };
+        let mut data = vec![0.0; self.g.size(id) * lanes];
+        let s = conv.sizes(self.g.shape(a), self.g.shape(b), &node.shape).expect("sizes that fit");
+        let all = [s.images, s.outputs, s.channels, s.output[0], s.output[1], s.kernel[0], s.kernel[1]];
+        for at in positions(&all) {
+            let [n, o, c, oy, ox, ky, kx] = at[..] else { continue };
+            let (y, x) = (oy * conv.stride + ky, ox * conv.stride + kx);
+            let inside = |i: usize, size: usize| i >= conv.padding && i - conv.padding < size;
+            if !inside(y, s.input[0]) || !inside(x, s.input[1]) {
+                continue;
+            }
+            let index = |part: ConvPart| match part {
+                ConvPart::Input => {
+                    flat(&[s.images, s.channels, s.input[0], s.input[1]], &[n, c, y - conv.padding, x - conv.padding])
+                }
+                ConvPart::Kernel => flat(&[s.outputs, s.channels, s.kernel[0], s.kernel[1]], &[o, c, ky, kx]),
+                ConvPart::Output => flat(&[s.images, s.outputs, s.output[0], s.output[1]], &[n, o, oy, ox]),
+            };
+            let [first, second] = conv.part.operands();
+            for lane in 0..lanes {
+                let product = (self.round)(self.get(a, index(first), lane) * self.get(b, index(second), lane));
+                let sum = &mut data[index(conv.part) * lanes + lane];
+                *sum = (self.round)(*sum + product);
+            }
+        }
+        Value { data, batched: node.batched }
     }
 
     fn scatter(&self, id: NodeId, index: NodeId, updates: NodeId) -> Value {

@@ -99,7 +99,7 @@ fn weight(step: &Step) -> usize {
             let points: usize = domain.0.iter().product();
             3 * lines.len() * points.min(8) + 8
         }
-        Step::Tile { .. } | Step::Index(_) | Step::Clear { .. } => 8,
+        Step::Tile { .. } | Step::Conv(_) | Step::Index(_) | Step::Clear { .. } => 8,
         Step::Contract(_) => 40,
         // Loads and constants, about half of it, cost little.
         Step::Straight(straight) => straight.code.len() / 2,

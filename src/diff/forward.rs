@@ -5,7 +5,7 @@
 
 use super::reverse::dependents;
 use super::{DiffError, Result, rules};
-use crate::graph::{Binary, Einsum, Graph, NodeId, Op, Unary};
+use crate::graph::{Binary, Conv, Einsum, Graph, NodeId, Op, Unary};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
@@ -99,6 +99,16 @@ impl Sweep<'_> {
                 for (k, dot) in dots.iter().enumerate() {
                     if let Some(dot) = dot {
                         let term = self.einsum(spec, &node.args, k, *dot);
+                        total = Some(self.add(total, term));
+                    }
+                }
+                total
+            }
+            Op::Conv(conv) => {
+                let mut total = None;
+                for (k, dot) in dots.iter().enumerate() {
+                    if let Some(dot) = dot {
+                        let term = self.conv(*conv, &node.args, k, *dot, &node.shape);
                         total = Some(self.add(total, term));
                     }
                 }
@@ -219,6 +229,16 @@ impl Sweep<'_> {
             spec.out.insert(0, DIRECTION);
         }
         self.g.einsum(spec, &operands)
+    }
+
+    /// Linear in each argument.
+    fn conv(&mut self, conv: Conv, args: &[NodeId], k: usize, dot: NodeId, shape: &[usize]) -> NodeId {
+        let mut pair = [args[0], args[1]];
+        pair[k] = dot;
+        match self.n {
+            None => self.g.conv_part(conv, pair, shape),
+            Some(_) => self.g.conv_many(conv, &pair, k, shape),
+        }
     }
 
     fn gather(&mut self, dot: NodeId, index: NodeId) -> NodeId {

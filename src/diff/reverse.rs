@@ -117,6 +117,14 @@ impl Sweep<'_> {
                 }
             }
             Op::Einsum(spec) => self.einsum(spec, args, bar),
+            Op::Conv(conv) => {
+                for (k, &x) in args.iter().enumerate() {
+                    if self.wants(x) {
+                        let x_bar = self.g.conv_transpose(*conv, args, bar, k);
+                        self.give(x, x_bar);
+                    }
+                }
+            }
             Op::SumLanes => self.give(args[0], bar),
             Op::Solve(system) => self.solve(id, *system, args, bar)?,
             Op::SolveVjp(_) | Op::SolvePart { .. } => {

@@ -8,12 +8,14 @@
 
 mod arena;
 mod build;
+mod conv;
 mod einsum;
 mod op;
 mod text;
 mod verify;
 
 pub use arena::{Graph, Node, NodeId, Shape};
+pub use conv::{Conv, ConvPart, ConvSizes, conv_places};
 pub use einsum::Einsum;
 pub use op::{Binary, Leaf, Op, Relation, Scalar, Unary};
 pub use text::{dump, dump_roots};

@@ -1,7 +1,7 @@
 //! The operator table. Adding an elementwise operator: a row here, an arm in `diff/rules.rs`, and one in
 //! `codegen/emit/scalar.rs` (inline code) or a kernel of the same name.
 
-use super::Einsum;
+use super::{Conv, Einsum};
 use smallvec::SmallVec;
 
 /// A constant, compared and hashed by its bits.
@@ -187,7 +187,7 @@ impl Leaf {
 }
 
 /// Every operation. Shapes follow from arguments except where the node's own shape is part of the operation
-/// (`Iota`, `Broadcast`, `Reshape`, `Slice`, `Pad`, `ScatterAdd`).
+/// (`Iota`, `Conv`, `Broadcast`, `Reshape`, `Slice`, `Pad`, `ScatterAdd`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// A scalar constant.
@@ -210,6 +210,8 @@ pub enum Op {
     Stop,
     /// Products summed over the indices that the output lacks.
     Einsum(Einsum),
+    /// A tensor of a convolution from the other two; see [`Conv`].
+    Conv(Conv),
     /// Repeats: axis k of the argument becomes axis `axes[k]` of the result.
     Broadcast(SmallVec<[u8; 4]>),
     /// The same entries in row-major order under another shape.

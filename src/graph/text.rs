@@ -1,6 +1,6 @@
 //! The textual form that dumps and snapshots show.
 
-use super::{Graph, Leaf, NodeId, Op, Scalar};
+use super::{Conv, ConvPart, Graph, Leaf, NodeId, Op, Scalar};
 use std::fmt::Write;
 
 /// One line a node that `roots` need, then the roots by name.
@@ -42,6 +42,14 @@ fn op_text(op: &Op) -> String {
         Op::Select => "select".into(),
         Op::Stop => "stop".into(),
         Op::Einsum(spec) => format!("einsum {}", spec.spell()),
+        Op::Conv(Conv { part, stride, padding }) => {
+            let name = match part {
+                ConvPart::Input => "conv_input",
+                ConvPart::Kernel => "conv_kernel",
+                ConvPart::Output => "conv",
+            };
+            format!("{name}(stride {stride}, padding {padding})")
+        }
         Op::Broadcast(axes) => format!("broadcast({})", list(axes)),
         Op::Reshape => "reshape".into(),
         Op::Slice(start) => format!("slice({})", list(start)),

@@ -32,6 +32,7 @@ fn broken(graph: &Graph, id: NodeId, node: &Node) -> Option<&'static str> {
                 && spec.out.len() == own.len()
                 && spec.out.iter().all(|l| spec.args.iter().any(|a| a.contains(l)))
         }
+        Op::Conv(conv) => arity(2) && conv.sizes(shape(0), shape(1), own).is_some(),
         Op::Broadcast(axes) => {
             arity(1) && axes.len() == shape(0).len() && axes.iter().zip(shape(0)).all(|(a, n)| own[*a as usize] == *n)
         }

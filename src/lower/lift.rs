@@ -80,6 +80,11 @@ impl Lifting<'_> {
                 spec.out.insert(0, fresh);
                 self.g.einsum(spec, &args)
             }
+            Op::Conv(conv) => match [0_usize, 1].map(|k| self.done.get(&node.args[k]).copied()) {
+                [Some(x), None] => self.g.conv_many(*conv, &[x, node.args[1]], 0, &node.shape),
+                [None, Some(x)] => self.g.conv_many(*conv, &[first, x], 1, &node.shape),
+                [Some(_), Some(_)] | [None, None] => self.one_by_one(id),
+            },
             Op::Broadcast(axes) => {
                 let axes: Vec<u8> = std::iter::once(0).chain(axes.iter().map(|a| a + 1)).collect();
                 let x = self.wide(first);

@@ -3,7 +3,7 @@
 use super::math::Math;
 use super::shape::call;
 use super::term::{Form, Term};
-use crate::graph::{Graph, Leaf, Node, NodeId, Op, Scalar};
+use crate::graph::{ConvPart, Graph, Leaf, Node, NodeId, Op, Scalar};
 use std::collections::HashMap;
 
 /// The nodes that `roots` need, and where in the list each one is.
@@ -36,6 +36,11 @@ fn form(node: &Node, leaf: &dyn Fn(Leaf) -> Math) -> Form {
         Op::Select => Form::Select,
         Op::Stop => Form::Call("stop"),
         Op::Einsum(spec) => Form::Einsum(spec.clone()),
+        Op::Conv(conv) => Form::Call(match conv.part {
+            ConvPart::Input => "conv_input",
+            ConvPart::Kernel => "conv_kernel",
+            ConvPart::Output => "conv2d",
+        }),
         Op::Broadcast(axes) => Form::Broadcast(axes.to_vec()),
         Op::Reshape => Form::Reshape,
         Op::Slice(start) => Form::Slice(start.to_vec()),

@@ -78,7 +78,7 @@ fn step(g: &mut Graph, rng: &mut Rng, x: NodeId, y: NodeId) -> Option<NodeId> {
     let shape = g.shape(x).clone();
     let rank = shape.len();
     let fits = g.shape(y) == &shape || g.shape(y).is_empty() || rank == 0;
-    match rng.below(14) {
+    match rng.below(15) {
         0 | 1 => Some(g.map1(SMOOTH[rng.below(SMOOTH.len())], x)),
         2 | 3 if fits => {
             let f = [Binary::Add, Binary::Sub, Binary::Mul, Binary::Min, Binary::Max][rng.below(5)];
@@ -139,6 +139,7 @@ fn step(g: &mut Graph, rng: &mut Rng, x: NodeId, y: NodeId) -> Option<NodeId> {
             let full: Vec<usize> = std::iter::once(2).chain(shape.iter().copied()).collect();
             Some(g.broadcast(x, &axes, &full))
         }
+        14 if rank >= 2 => conv(g, rng, x, y),
         13 if rank >= 1 => match rng.below(3) {
             0 => Some(g.max_last(x)),
             1 => Some(g.logsumexp_last(x)),
@@ -149,6 +150,24 @@ fn step(g: &mut Graph, rng: &mut Rng, x: NodeId, y: NodeId) -> Option<NodeId> {
         },
         _ => None,
     }
+}
+
+/// x as an image and y as a kernel, or x as a kernel and y as an output, if their channels agree.
+fn conv(g: &mut Graph, rng: &mut Rng, x: NodeId, y: NodeId) -> Option<NodeId> {
+    let (xs, ys) = (g.shape(x).clone(), g.shape(y).clone());
+    let [.., h, w] = xs[..] else { return None };
+    let [.., kh, kw] = ys[..] else { return None };
+    let (channels, kernels) = (g.size(x) / (h * w), g.size(y) / (kh * kw));
+    let (stride, padding) = (1 + rng.below(2), rng.below(3));
+    let fits = kernels % channels == 0 && h + 2 * padding >= kh && w + 2 * padding >= kw;
+    let image = g.reshape(x, &[1, channels, h, w]);
+    if !fits {
+        return None;
+    }
+    let kernel = g.reshape(y, &[kernels / channels, channels, kh, kw]);
+    let out = g.conv(image, kernel, stride, padding);
+    let shape = g.shape(out).clone();
+    Some(g.reshape(out, &shape[1..]))
 }
 
 /// Random values for nodes.

@@ -2,7 +2,7 @@
 
 use super::Emitter;
 use crate::codegen::layout::View;
-use crate::codegen::plan::{Indexing, Lookup};
+use crate::codegen::plan::{Convolving, Indexing, Lookup};
 use cranelift::prelude::*;
 
 impl Emitter<'_, '_> {
@@ -15,6 +15,18 @@ impl Emitter<'_, '_> {
             values.push(self.pointer(addr));
         }
         values.push(self.b.ins().iconst(types::I64, i64::try_from(n).unwrap_or(0)));
+        self.b.ins().call(f, &values);
+    }
+
+    /// `conv(description, a, b, out, scratch)`
+    pub(super) fn convolve(&mut self, conv: &Convolving) {
+        let at = self.imports.describe(&conv.desc.words());
+        let mut values = vec![self.b.ins().iadd_imm_s(self.words, at)];
+        for view in [&conv.a, &conv.b, &conv.out, &conv.scratch] {
+            let addr = self.address(view);
+            values.push(self.pointer(addr));
+        }
+        let f = self.imports.kernel(self.b.func, "conv");
         self.b.ins().call(f, &values);
     }
 

@@ -87,6 +87,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             Step::Loop { domain, lines } => self.elementwise(domain, lines),
             Step::Tile { name, args, out, n } => self.tile(name, args, out, *n),
             Step::Contract(c) => self.contract(c),
+            Step::Conv(conv) => self.convolve(conv),
             Step::Index(index) => self.index(index),
             Step::Clear { out, n } => self.clear(out, *n),
             Step::Straight(straight) => self.straight(straight),

@@ -10,6 +10,9 @@
 #![allow(clippy::doc_markdown, reason = "a_row, b_col, … are written as in the formulas")]
 #![allow(clippy::many_single_char_names, clippy::similar_names, reason = "the letters of the formulas")]
 
+mod conv;
+mod conv_kernel;
+mod conv_taps;
 mod elem;
 mod exponential;
 mod gemm;
@@ -29,6 +32,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
+pub use conv::{ConvDesc, ConvKernel, ConvSamples};
 pub use gemm::{Gemm, GemmKernel};
 pub use table::{BINARY, BinaryKernel, BinaryTile, Kernels, Tier, UnaryKernel, UnaryTile, kernels};
 
@@ -50,6 +54,7 @@ pub fn symbols() -> Vec<(&'static str, *const u8)> {
     let kernels = kernels();
     let mut symbols: Vec<(&'static str, *const u8)> =
         vec![("gemm_f64", kernels.gemm_f64 as *const u8), ("gemm_f32", kernels.gemm_f32 as *const u8)];
+    symbols.extend([("conv_f64", kernels.conv_f64 as *const u8), ("conv_f32", kernels.conv_f32 as *const u8)]);
     for kernel in kernels.unary {
         symbols.push((kernel.symbol_f64, kernel.tile_f64 as *const u8));
         symbols.push((kernel.symbol_f32, kernel.tile_f32 as *const u8));

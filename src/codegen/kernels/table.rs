@@ -6,9 +6,10 @@ use std::sync::OnceLock;
 use super::avx2::{F32x8, F64x4};
 #[cfg(target_arch = "x86_64")]
 use super::avx512::{F32x16, F64x8};
+use super::conv::{ConvDesc, ConvKernel};
 use super::gemm::{Gemm, GemmKernel};
 use super::portable::Array;
-use super::{gemm, scalar, tiles};
+use super::{conv, gemm, scalar, tiles};
 
 /// y\[i\] = f(x\[i\]) for i < n; `x == y` is allowed, partial overlap is not.
 pub type UnaryTile<T> = unsafe extern "C" fn(x: *const T, y: *mut T, n: usize);
@@ -76,6 +77,10 @@ pub struct Kernels {
     pub gemm_f64: GemmKernel<f64>,
     /// Matrix product in f32.
     pub gemm_f32: GemmKernel<f32>,
+    /// Convolution in f64.
+    pub conv_f64: ConvKernel<f64>,
+    /// Convolution in f32.
+    pub conv_f32: ConvKernel<f32>,
 }
 
 macro_rules! unary_entry {
@@ -128,12 +133,29 @@ macro_rules! tier {
                 unsafe { gemm::multiply::<$f32>(&*desc, a, b, c) }
             }
 
+            #[$feature]
+            unsafe extern "C" fn conv_f64(
+                desc: *const ConvDesc, a: *const f64, b: *const f64, out: *mut f64, scratch: *mut f64,
+            ) {
+                // SAFETY: the instructions are enabled here; pointers and sizes are the caller's promise.
+                unsafe { conv::convolve::<$f64>(&*desc, a, b, out, scratch) }
+            }
+            #[$feature]
+            unsafe extern "C" fn conv_f32(
+                desc: *const ConvDesc, a: *const f32, b: *const f32, out: *mut f32, scratch: *mut f32,
+            ) {
+                // SAFETY: as above.
+                unsafe { conv::convolve::<$f32>(&*desc, a, b, out, scratch) }
+            }
+
             static UNARY: &[UnaryKernel] = &[
                 $(unary_entry!($name, $name::tile_f64, $name::tile_f32),)*
                 $(unary_entry!($scalar_name, scalar_tiles::$scalar_name::tile_f64, scalar_tiles::$scalar_name::tile_f32),)*
             ];
 
-            pub(super) static KERNELS: Kernels = Kernels { tier: Tier::$tier, unary: UNARY, gemm_f64, gemm_f32 };
+            pub(super) static KERNELS: Kernels = Kernels {
+                tier: Tier::$tier, unary: UNARY, gemm_f64, gemm_f32, conv_f64, conv_f32,
+            };
         }
     };
 }

@@ -2,7 +2,7 @@
 
 use super::{Kind, Planner};
 use crate::codegen::layout::{View, entries, signed};
-use crate::graph::{Binary, Einsum, NodeId, Op, Unary};
+use crate::graph::{Binary, ConvPart, Einsum, NodeId, Op, Unary};
 use std::collections::{HashMap, HashSet};
 
 impl Planner<'_> {
@@ -28,6 +28,11 @@ impl Planner<'_> {
                 if self.kind[&x] == Kind::Inline && uses[&x] == 1 && matches!(self.g.node(x).op, Op::Einsum(_)) {
                     self.kind.insert(x, Kind::Absorbed);
                 }
+                // So does the transpose of a convolution with respect to its kernel.
+                let of_kernel = |op: &Op| matches!(op, Op::Conv(conv) if conv.part == ConvPart::Kernel);
+                if self.kind[&x] == Kind::Conv && uses[&x] == 1 && of_kernel(&self.g.node(x).op) {
+                    self.kind.insert(x, Kind::Absorbed);
+                }
             }
         }
         for output in self.spec.outputs {
@@ -41,7 +46,7 @@ impl Planner<'_> {
     /// Values that can be computed where they are needed: parts of a concatenation, the argument of a kernel in place.
     pub(super) fn place_parts(&mut self, uses: &HashMap<NodeId, usize>) {
         let taken = |id: NodeId, kind: &HashMap<NodeId, Kind>| {
-            uses[&id] == 1 && matches!(kind[&id], Kind::Inline | Kind::Tile | Kind::Contract)
+            uses[&id] == 1 && matches!(kind[&id], Kind::Inline | Kind::Tile | Kind::Contract | Kind::Conv)
         };
         for &id in self.order.iter().rev() {
             let node = self.g.node(id);
@@ -93,6 +98,7 @@ impl Planner<'_> {
             Op::Stop | Op::Broadcast(_) | Op::Slice(_) | Op::Reshape => Kind::View,
             Op::Einsum(spec) => einsum_kind(spec),
             Op::Pad(_) | Op::Concat(_) => Kind::Move,
+            Op::Conv(_) => Kind::Conv,
             Op::Gather | Op::ScatterAdd | Op::ArgMax | Op::Search => Kind::Index,
             Op::SumLanes => Kind::Contract,
             Op::Solve(_) | Op::SolveVjp(_) | Op::SolvePart { .. } => unreachable!("solves run between kernels"),
@@ -105,9 +111,14 @@ impl Planner<'_> {
             let view = match self.kind[&id] {
                 Kind::Constant | Kind::Absorbed => continue,
                 Kind::View => self.derived(id),
-                Kind::Given | Kind::Inline | Kind::Tile | Kind::Contract | Kind::Move | Kind::Index | Kind::Table => {
-                    None
-                }
+                Kind::Given
+                | Kind::Inline
+                | Kind::Tile
+                | Kind::Contract
+                | Kind::Conv
+                | Kind::Move
+                | Kind::Index
+                | Kind::Table => None,
             };
             if view.is_none() && self.kind[&id] == Kind::View {
                 // A reshape that strides cannot say is a copy.
@@ -191,6 +202,7 @@ impl Planner<'_> {
                 Kind::Inline
                 | Kind::Tile
                 | Kind::Contract
+                | Kind::Conv
                 | Kind::Move
                 | Kind::Index
                 | Kind::Table
@@ -202,7 +214,7 @@ impl Planner<'_> {
     pub(super) fn computed(&self, id: NodeId) -> bool {
         match self.kind[&id] {
             Kind::Given | Kind::Constant | Kind::View | Kind::Absorbed => false,
-            Kind::Inline | Kind::Tile | Kind::Contract | Kind::Move | Kind::Index | Kind::Table => true,
+            Kind::Inline | Kind::Tile | Kind::Contract | Kind::Conv | Kind::Move | Kind::Index | Kind::Table => true,
         }
     }
 }

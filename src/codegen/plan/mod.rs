@@ -4,10 +4,12 @@
 //! repeats and transposes are views and cost nothing; the rest are calls of precompiled kernels.
 
 mod classify;
+mod convolve;
 mod schedule;
 mod steps;
 mod straight;
 
+use super::kernels::ConvDesc;
 use super::layout::{View, entries};
 use super::memory::Memory;
 use crate::graph::{Binary, Graph, NodeId, Op, Relation, Shape, Unary};
@@ -112,6 +114,8 @@ pub enum Step {
     },
     /// Products summed over indices; the last index is the lanes.
     Contract(Contraction),
+    /// A tensor of a convolution.
+    Conv(Convolving),
     /// A table look-up or its transpose.
     Index(Indexing),
     /// The whole kernel without loops.
@@ -138,6 +142,21 @@ pub struct Contraction {
     pub out: (View, Vec<i64>),
     /// Added to the result instead of replacing it.
     pub add: bool,
+}
+
+/// A tensor of a convolution from contiguous copies of the other two.
+#[derive(Clone, Debug)]
+pub struct Convolving {
+    /// Sizes, and how samples take part.
+    pub desc: ConvDesc,
+    /// The first operand.
+    pub a: View,
+    /// The second.
+    pub b: View,
+    /// Result.
+    pub out: View,
+    /// Room for the operands of some samples.
+    pub scratch: View,
 }
 
 /// Which look-up.
@@ -196,6 +215,7 @@ enum Kind {
     Inline,
     Tile,
     Contract,
+    Conv,
     Move,
     Index,
     Table,

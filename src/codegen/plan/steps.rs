@@ -140,16 +140,18 @@ impl Planner<'_> {
                 }
             }
             Op::Gather | Op::ScatterAdd | Op::ArgMax | Op::Search => self.index(id),
+            Op::Conv(conv) => self.convolve(id, *conv, None),
             Op::Einsum(spec) => {
                 let args = node.args.clone();
                 self.contract(id, spec, &args, false);
             }
             Op::SumLanes => {
                 let x = node.args[0];
-                if self.kind[&x] == Kind::Absorbed
-                    && let Op::Einsum(spec) = &self.g.node(x).op
-                {
+                let absorbed = self.kind[&x] == Kind::Absorbed;
+                if let (true, Op::Einsum(spec)) = (absorbed, &self.g.node(x).op) {
                     self.contract(id, spec, &self.g.args(x), true);
+                } else if let (true, Op::Conv(conv)) = (absorbed, &self.g.node(x).op) {
+                    self.convolve(x, *conv, Some(id));
                 } else {
                     let labels: SmallVec<[u8; 4]> =
                         (0..node.shape.len()).map(|a| u8::try_from(a).unwrap_or(u8::MAX)).collect();
