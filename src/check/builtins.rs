@@ -57,6 +57,8 @@ pub(super) const BUILTINS: &[(&str, &str)] = &[
     ("eye", "eye(n)"),
     ("linspace", "linspace(from, to, n)"),
     ("flatten", "flatten(x)"),
+    ("reshape", "reshape(x, n, …)"),
+    ("conv2d", "conv2d(x, kernel, stride = 1, padding = 0)"),
     ("interp", "interp(table, ts, t)"),
     ("stop", "stop(x)"),
     ("grad", "grad(y, x)"),
@@ -69,8 +71,6 @@ pub(super) const BUILTINS: &[(&str, &str)] = &[
     ("hvp", "hvp(y, x, v)"),
     ("tensor", "tensor(i, j: …)"),
     ("scan", "scan(cell, h0, xs, reverse = false)"),
-    ("conv", "conv(x, kernel)"),
-    ("pool", "pool(x, n)"),
 ];
 
 /// The table's own spelling of a name.
@@ -93,13 +93,6 @@ impl Checker<'_> {
         span: Span,
         scope: &Scope,
     ) -> Value {
-        if matches!(name, "conv" | "pool") {
-            let d = Diagnostic::error(codes::NOT_YET, span, format!("`{name}` does not exist in this version"))
-                .here("not yet")
-                .help("see the language reference for what there is");
-            self.report(d);
-            return Value::Poison;
-        }
         if name == "scan" {
             return self.scan(args, span, scope).unwrap_or(Value::Poison);
         }
@@ -109,6 +102,7 @@ impl Checker<'_> {
             "fill" => self.sized(None, args, span, scope),
             "eye" => self.eye(args, span, scope),
             "linspace" => self.linspace(args, span, scope),
+            "reshape" => self.reshaped(args, piped, span, scope),
             _ => {
                 let Some(given) = self.arguments(args, piped, scope) else { return Value::Poison };
                 self.function(name, &given, span, scope)
@@ -125,6 +119,9 @@ impl Checker<'_> {
             && !(matches!(name, "min" | "max") && given.positional.len() == 2)
         {
             return self.reduction(name, f, given, span);
+        }
+        if name == "conv2d" {
+            return self.convolution(given, span, scope);
         }
         if let Some(keyword) = given.named.first() {
             let d = Diagnostic::error(

@@ -13,6 +13,7 @@ mod calls;
 mod checker;
 mod codes;
 mod constant;
+mod convolution;
 mod data;
 mod derive;
 mod domains;

@@ -157,6 +157,13 @@ pub enum Kind {
     Select(ExprId, ExprId, ExprId),
     Stop(ExprId),
     Einsum(Einsum, Vec<ExprId>),
+    /// Two-dimensional convolution: x `[channels, height, width]` with a kernel `[outputs, channels, height, width]`.
+    Conv {
+        x: ExprId,
+        kernel: ExprId,
+        stride: usize,
+        padding: usize,
+    },
     /// Axis k of the operand becomes axis `axes[k]`.
     Broadcast(Vec<u8>, ExprId),
     Reshape(ExprId),
@@ -218,6 +225,7 @@ impl Kind {
             Kind::Map2(_, a, b) | Kind::Compare(_, a, b) | Kind::Gather(a, b) => vec![*a, *b],
             Kind::Select(a, b, c) => vec![*a, *b, *c],
             Kind::Einsum(_, args) | Kind::Concat(_, args) => args.clone(),
+            Kind::Conv { x, kernel, .. } => vec![*x, *kernel],
             Kind::Interp { table, times, at } => vec![*table, *times, *at],
             Kind::Bind { value, body, .. } => vec![*value, *body],
             Kind::Derivative { of, wrt, direction, .. } => [*of, *wrt].into_iter().chain(*direction).collect(),

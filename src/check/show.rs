@@ -121,6 +121,7 @@ fn spell(kind: &Kind) -> String {
         Kind::Select(..) => format!("select {args}"),
         Kind::Stop(_) => format!("stop {args}"),
         Kind::Einsum(spec, _) => format!("einsum {} {args}", spec.spell()),
+        Kind::Conv { stride, padding, .. } => format!("conv2d({stride}, {padding}) {args}"),
         Kind::Broadcast(axes, _) => format!("broadcast({axes:?}) {args}"),
         Kind::Reshape(_) => format!("reshape {args}"),
         Kind::Slice(start, _) => format!("slice({start:?}) {args}"),

@@ -95,6 +95,13 @@ impl<'p> Walk<'p> {
                 let args: Vec<NodeId> = args.iter().map(|a| self.node(*a)).collect();
                 self.g.einsum(spec.clone(), &args)
             }
+            Kind::Conv { x, kernel, stride, padding } => {
+                let (x, kernel) = (self.node(*x), self.node(*kernel));
+                let images: Vec<usize> = std::iter::once(1).chain(self.g.shape(x).iter().copied()).collect();
+                let x = self.g.reshape(x, &images);
+                let y = self.g.conv(x, kernel, *stride, *padding);
+                self.g.reshape(y, &shape)
+            }
             Kind::Broadcast(axes, a) => {
                 let a = self.node(*a);
                 self.g.broadcast(a, axes, &shape)

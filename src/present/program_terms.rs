@@ -64,6 +64,7 @@ fn form(kind: &Kind, shape: &[usize], leaves: &Leaves) -> (Form, Vec<ExprId>) {
         Kind::Select(..) => Form::Select,
         Kind::Stop(_) => Form::Call("stop"),
         Kind::Einsum(spec, _) => Form::Einsum(spec.clone()),
+        Kind::Conv { .. } => Form::Call("conv2d"),
         Kind::Broadcast(axes, _) => Form::Broadcast(axes.clone()),
         Kind::Reshape(_) => Form::Reshape,
         Kind::Slice(start, _) => Form::Slice(start.clone()),

@@ -280,8 +280,7 @@ fn the_reference_names_everything() {
         }
     };
     for (name, signature) in builtins() {
-        let text =
-            if matches!(name.as_str(), "conv" | "pool") { format!("`{name}`") } else { format!("`{signature}`") };
+        let text = format!("`{signature}`");
         need(&reference, "a built-in function", text);
     }
     for module in ["nn", "dist", "loss"] {
