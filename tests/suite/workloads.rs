@@ -57,6 +57,14 @@ pub fn workload(name: &str) -> Workload {
             let params = vec![vec![1.5], vec![1.0], vec![3.0], vec![1.0]];
             (params, vec![("y0", vec![1, 2], vec![1.0, 1.0])])
         }
+        "odenet_mnist" => {
+            let (mut rng, bound) = (Rng(6), 1.0 / 585.0_f64.sqrt());
+            let mut conv = || [symmetric(&mut rng, 64 * 65 * 9, bound), symmetric(&mut rng, 64, bound)];
+            let norm = || [vec![1.0; 64], vec![0.0; 64]];
+            let (first, second) = (conv(), conv());
+            let params = [norm(), first, norm(), second, norm()].into_iter().flatten().collect();
+            (params, vec![("y0", vec![128, 64, 6, 6], symmetric(&mut Rng(7), 128 * 2304, 1.0))])
+        }
         "cnf2d" => {
             let z = symmetric(&mut Rng(3), 1024, 2.0);
             let s0 = z.chunks(2).flat_map(|p| [p[0], p[1], 0.0]).collect();
