@@ -41,7 +41,7 @@ impl Checker<'_> {
             return self.no_convolution(text, (x, kernel), span, scope);
         }
         if !inner.fits(channels) {
-            let text = format!("the image has {} channels, the kernel takes {}", channels.size, inner.size);
+            let text = format!("the kernel is for {} channels, the image has {}", inner.size, channels.size);
             return self.no_convolution(&text, (x, kernel), span, scope);
         }
         let places = |along: &Dim, window: &Dim| conv_places(along.size, window.size, stride, padding);

@@ -63,6 +63,14 @@ pub struct ConvSizes {
     pub output: [usize; 2],
 }
 
+impl ConvSizes {
+    /// Products of an entry of the input with one of the kernel, those with padding counted.
+    pub fn multiply_adds(&self) -> u64 {
+        let [taps, places] = [self.kernel, self.output].map(|[h, w]| h as u64 * w as u64);
+        self.images as u64 * self.outputs as u64 * self.channels as u64 * taps * places
+    }
+}
+
 /// Number of places of a window of `kernel` entries along `input` entries.
 pub fn conv_places(input: usize, kernel: usize, stride: usize, padding: usize) -> Option<usize> {
     (input + 2 * padding).checked_sub(kernel).filter(|_| kernel > 0 && stride > 0).map(|rest| rest / stride + 1)

@@ -226,6 +226,10 @@ pub fn multiply_adds(g: &Graph, roots: &[NodeId]) -> u64 {
 
 fn cost(g: &Graph, id: NodeId) -> u64 {
     let node = g.node(id);
+    if let Op::Conv(conv) = node.op {
+        let sizes = conv.sizes(g.shape(node.args[0]), g.shape(node.args[1]), &node.shape);
+        return sizes.map_or(0, |s| s.multiply_adds());
+    }
     let Op::Einsum(spec) = &node.op else { return 0 };
     if spec.args.len() < 2 {
         return 0;

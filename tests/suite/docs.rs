@@ -279,7 +279,7 @@ fn the_reference_names_everything() {
             missing.push(format!("{what}: {text}"));
         }
     };
-    for (name, signature) in builtins() {
+    for (_, signature) in builtins() {
         let text = format!("`{signature}`");
         need(&reference, "a built-in function", text);
     }

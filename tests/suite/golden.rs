@@ -75,7 +75,9 @@ fn odenet_mnist_agrees_with_two_other_tools() {
     let arrays = params.iter().zip(golden["params"].as_array().unwrap()).chain([(&data[0].2, &golden["x"])]);
     for (array, summary) in arrays {
         assert!((array.iter().sum::<f64>() - summary["sum"].as_f64().unwrap()).abs() < 1e-9);
-        assert_eq!(array[..3], numbers(&summary["first3"]));
+        for (found, stated) in array.iter().zip(numbers(&summary["first3"])) {
+            assert!((found - stated).abs() <= 1e-15 * stated.abs(), "{found} {stated}");
+        }
     }
     let folder = tempfile::tempdir().unwrap();
     let file = write_data(folder.path(), &data);
