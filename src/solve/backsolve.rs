@@ -14,6 +14,7 @@ use super::real::Real;
 use super::schedule::Schedule;
 use super::stepper::Stepper;
 use super::system::{AdjointSystem, Cotangents, Drift, Problem, Solution, Stats};
+use super::tableau::Method;
 
 /// Integrates the adjoint equation backwards, with the method, tolerances and limits of `options` for z and a alike.
 /// `values_bar` is `[T][D][L]`. At every output time z starts again from the stored output (see
@@ -36,6 +37,12 @@ pub fn backsolve<R: Real, S: AdjointSystem<R>>(
     let mut schedule = Schedule::new(problem, options, dim, lanes);
     for (failure, forward) in schedule.failures.iter_mut().zip(&solution.failures) {
         *failure = forward.clone().or_else(|| failure.take());
+    }
+    if matches!(options.method, Method::Implicit(_)) {
+        for (lane, failure) in schedule.failures.iter_mut().enumerate().filter(|(lane, _)| problem.active[*lane]) {
+            let t = schedule.t0[lane];
+            failure.get_or_insert(Failure { kind: FailureKind::NeedsExplicit, t, component: None });
+        }
     }
     let mut failures = std::mem::take(&mut schedule.failures);
     schedule.check_cotangents(values_bar, problem.active, &mut failures);

@@ -7,11 +7,13 @@
 //! which is the same evaluation.
 
 use super::failure::{Failure, FailureKind};
+use super::implicit;
 use super::kernel::{Kernel, Row, combine};
 use super::options::Options;
 use super::real::Real;
 use super::schedule::Schedule;
 use super::system::{AdjointSystem, Cotangents, Problem, ReverseStep, Stats};
+use super::tableau::Method;
 use super::tape::Tape;
 
 /// Reverses the accepted steps of a [`super::solve`] with the same problem and options. `values_bar` is `[T][D][L]`.
@@ -29,6 +31,9 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
     tape: &Tape<R>,
     values_bar: &[R],
 ) -> Cotangents<R> {
+    if let Method::Implicit(method) = options.method {
+        return implicit::discrete(method, sys, problem, options, tape, values_bar);
+    }
     let (dim, lanes) = (sys.dim(), sys.lanes());
     assert_eq!(tape.lanes.len(), lanes, "the tape has L lanes");
     assert_eq!(values_bar.len(), problem.times * dim * lanes, "values_bar is [T][D][L]");

@@ -17,6 +17,8 @@ pub enum FailureKind {
     NeedsFixedStep,
     /// One step size for the batch, but the samples have different times.
     BatchTimesDiffer,
+    /// The adjoint equation is integrated by explicit methods only.
+    NeedsExplicit,
     /// A tolerance or a step length is negative, zero or NaN.
     BadOptions,
 }
@@ -45,6 +47,7 @@ impl Failure {
             FailureKind::TimeNotFinite => "a time is infinite or NaN".to_owned(),
             FailureKind::NeedsFixedStep => "this method has no error estimate and needs a fixed step".to_owned(),
             FailureKind::BatchTimesDiffer => "samples with different times cannot share one step size".to_owned(),
+            FailureKind::NeedsExplicit => "the backsolve gradient needs an explicit method".to_owned(),
             FailureKind::BadOptions => "a tolerance or a step length is not a positive number".to_owned(),
         };
         match self.component {
@@ -58,7 +61,7 @@ impl Failure {
     pub const fn advice(&self) -> &'static str {
         match self.kind {
             FailureKind::MaxSteps => {
-                "raise max_steps or loosen the tolerances; if the model is stiff, rescale it or bound its rates"
+                "raise max_steps or loosen the tolerances; if the model is stiff, use `auto` or `rodas5p`"
             }
             FailureKind::StepUnderflow => {
                 "the solution may blow up or jump here: end earlier, loosen the tolerances, or smooth the model"
@@ -70,6 +73,7 @@ impl Failure {
             FailureKind::TimeNotFinite => "remove the sample or repair its times",
             FailureKind::NeedsFixedStep => "give a fixed step, or choose an adaptive method such as tsit5",
             FailureKind::BatchTimesDiffer => "use one step size per sample, or give all samples the same times",
+            FailureKind::NeedsExplicit => "use the discrete gradient, or an explicit method",
             FailureKind::BadOptions => "give positive tolerances and step lengths",
         }
     }

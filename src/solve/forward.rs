@@ -1,11 +1,13 @@
 //! Problem → states at the output times (and the tape of accepted steps).
 
+use super::implicit;
 use super::kernel::Kernel;
 use super::options::Options;
 use super::real::Real;
 use super::schedule::Schedule;
 use super::stepper::Stepper;
 use super::system::{Problem, Solution, System};
+use super::tableau::Method;
 use super::tape::Tape;
 
 /// Integrates every active lane from its t0 to its furthest output time, and reads the others from dense output.
@@ -20,6 +22,9 @@ pub fn solve<R: Real, S: System<R>>(
     options: &Options,
     mut tape: Option<&mut Tape<R>>,
 ) -> Solution<R> {
+    if let Method::Implicit(method) = options.method {
+        return implicit::solve(method, sys, problem, options, tape);
+    }
     let (dim, lanes) = (sys.dim(), sys.lanes());
     let mut schedule = Schedule::new(problem, options, dim, lanes);
     let failures = std::mem::take(&mut schedule.failures);

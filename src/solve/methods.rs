@@ -5,7 +5,7 @@ use super::tableau::Tableau;
 
 /// Cubic Hermite interpolation of (z, f) at both ends, written as weights of the stages, plus `quartic[i]` θ²(1 − θ)².
 /// `b` has one entry a stage; the last stage is f at the new point.
-const fn hermite<const S: usize>(b: [f64; S], quartic: [f64; S]) -> [[f64; 4]; S] {
+pub(super) const fn hermite<const S: usize>(b: [f64; S], quartic: [f64; S]) -> [[f64; 4]; S] {
     let mut dense = [[0.0; 4]; S];
     let mut i = 0;
     while i < S {

@@ -7,6 +7,7 @@
 //!
 //! - [`solve`] integrates forward (and writes a [`Tape`] when asked).
 //! - [`discrete`] reverses the accepted steps exactly.
+//! - both step implicitly ([`Implicit`]) where the method says so, one sample at a time.
 //! - [`backsolve`] integrates the adjoint equation backwards (Chen et al. 2018) and measures its drift.
 //!
 //! The module knows no model and no compiler: it works on anything that implements [`System`].
@@ -21,6 +22,7 @@ mod control;
 mod discrete;
 mod failure;
 mod forward;
+mod implicit;
 mod kernel;
 mod methods;
 mod options;
@@ -36,6 +38,7 @@ pub use control::Controller;
 pub use discrete::discrete;
 pub use failure::{Failure, FailureKind};
 pub use forward::solve;
+pub use implicit::{Esdirk, Implicit, RosenbrockTable};
 pub use options::{Options, Stepping};
 pub use real::Real;
 pub use system::{AdjointSystem, Cotangents, Drift, ForwardStep, Problem, ReverseStep, Solution, Stats, System};

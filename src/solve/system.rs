@@ -1,6 +1,7 @@
 //! What an integration reads and what it returns.
 
 use super::failure::Failure;
+use super::implicit::differences;
 use super::real::Real;
 
 /// z' = f(t, z) for `L` samples side by side.
@@ -21,6 +22,12 @@ pub trait System<R: Real> {
 
     /// All stages, the new state and the error of a step of the method that the system was made for.
     fn step(&mut self, _: &mut ForwardStep<R>) {}
+
+    /// Writes ∂f/∂z, row-major `[D][D]`, and ∂f/∂t, `[D]`, for a system of one lane. Implicit methods call it; a system
+    /// that does not know its own gets finite differences.
+    fn jacobian(&mut self, t: f64, z: &[R], dfdz: &mut [R], dfdt: &mut [R]) {
+        differences::jacobian(self, t, z, dfdz, dfdt);
+    }
 }
 
 /// A step of an explicit Runge–Kutta method with `S` stages, for all lanes.
@@ -94,6 +101,13 @@ pub trait AdjointSystem<R: Real>: System<R> {
         self.rhs(t, z, dz);
         self.vjp(t, z, w, z_bar, t_bar, false);
     }
+
+    /// For a system of one lane, with `bars` = (J̄ `[D][D]`, f̄ `[D]`): overwrites `z_bar` `[D]` and `t_bar` `[1]` with
+    /// the derivatives of Σ J̄ᵢⱼ ∂fᵢ/∂zⱼ + Σ f̄ᵢ ∂fᵢ/∂t and adds those by θ to the accumulators. The reverse of Rosenbrock
+    /// methods calls it; a system that does not know its own gets finite differences of [`Self::vjp`].
+    fn jacobian_vjp(&mut self, t: f64, z: &[R], bars: (&[R], &[R]), z_bar: &mut [R], t_bar: &mut [R]) {
+        differences::jacobian_vjp(self, t, z, bars, z_bar, t_bar);
+    }
 }
 
 /// One initial value problem a lane.
@@ -124,6 +138,8 @@ pub struct Stats {
     pub rhs_evaluations: usize,
     /// Calls of vector-Jacobian products (for a whole tile).
     pub vjp_calls: usize,
+    /// Evaluations of the Jacobian.
+    pub jacobian_calls: usize,
 }
 
 impl Stats {

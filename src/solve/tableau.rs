@@ -1,5 +1,6 @@
 //! Name of a method → its coefficients.
 
+use super::implicit::Implicit;
 use super::methods;
 
 /// Coefficients of an explicit Runge–Kutta method with `S` stages, of which the last one is always the right-hand
@@ -68,10 +69,12 @@ pub enum Method {
     Dopri5,
     /// Tsitouras 5(4).
     Tsit5,
+    /// An implicit method.
+    Implicit(Implicit),
 }
 
 impl Method {
-    /// Every method, lowest order first.
+    /// Every explicit Runge–Kutta method, lowest order first.
     pub const ALL: [Self; 7] =
         [Self::Euler, Self::Midpoint, Self::Heun, Self::Rk4, Self::Bosh3, Self::Dopri5, Self::Tsit5];
 
@@ -86,16 +89,18 @@ impl Method {
             Self::Bosh3 => "bosh3",
             Self::Dopri5 => "dopri5",
             Self::Tsit5 => "tsit5",
+            Self::Implicit(method) => method.name(),
         }
     }
 
     /// The method of this name, if there is one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|method| method.name() == name)
+        let implicit = Implicit::ALL.into_iter().map(Self::Implicit);
+        Self::ALL.into_iter().chain(implicit).find(|method| method.name() == name)
     }
 
-    /// The method's coefficients.
+    /// The coefficients of an explicit method; implicit ones have tables of their own, and `auto` starts with this one.
     #[must_use]
     pub const fn tableau(self) -> &'static Tableau {
         match self {
@@ -105,7 +110,7 @@ impl Method {
             Self::Rk4 => &methods::RK4,
             Self::Bosh3 => &methods::BOSH3,
             Self::Dopri5 => &methods::DOPRI5,
-            Self::Tsit5 => &methods::TSIT5,
+            Self::Tsit5 | Self::Implicit(_) => &methods::TSIT5,
         }
     }
 }

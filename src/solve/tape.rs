@@ -20,6 +20,8 @@ pub(super) struct LaneTape<R> {
     pub(super) z: Vec<R>,
     /// Stages but the last, `[steps][S − 1][D]`; empty when they are not kept.
     pub(super) k: Vec<R>,
+    /// Which scheme of an implicit method took the step, `[steps]`; `k` then has all stages of every step.
+    pub(super) scheme: Vec<u8>,
 }
 
 impl<R: Real> Tape<R> {
@@ -45,11 +47,12 @@ impl<R: Real> Tape<R> {
     pub(super) fn reset(&mut self, z0: &[R], lanes: usize, stages_kept: bool) {
         self.stages_kept = stages_kept;
         self.failures = vec![None; lanes];
-        self.lanes.resize_with(lanes, || LaneTape { s: Vec::new(), z: Vec::new(), k: Vec::new() });
+        self.lanes.resize_with(lanes, || LaneTape { s: Vec::new(), z: Vec::new(), k: Vec::new(), scheme: Vec::new() });
         for (lane, tape) in self.lanes.iter_mut().enumerate() {
             tape.s.clear();
             tape.z.clear();
             tape.k.clear();
+            tape.scheme.clear();
             tape.s.push(0.0);
             tape.z.extend(z0[lane.min(z0.len())..].iter().step_by(lanes));
         }
@@ -65,6 +68,17 @@ impl<R: Real> Tape<R> {
             let kept = &ks[..ks.len() - z_new.len()];
             tape.k.extend(kept[lane.min(kept.len())..].iter().step_by(lanes));
         }
+    }
+}
+
+impl<R: Real> Tape<R> {
+    /// Adds a step of the only lane, taken by `scheme` with the stages `ks`.
+    pub(super) fn push_single(&mut self, s: f64, scheme: usize, z_new: &[R], ks: &[R]) {
+        let tape = &mut self.lanes[0];
+        tape.s.push(s);
+        tape.z.extend_from_slice(z_new);
+        tape.k.extend_from_slice(ks);
+        tape.scheme.push(u8::try_from(scheme).unwrap_or(u8::MAX));
     }
 }
 

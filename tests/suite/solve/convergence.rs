@@ -4,7 +4,7 @@ use super::support::{noise, solve_one};
 use pullback::solve::{Controller, Method, Options};
 
 /// exp(A t) z by the Taylor series with scaling.
-fn flow(a: &[f64], z: &[f64], t: f64) -> Vec<f64> {
+pub fn flow(a: &[f64], z: &[f64], t: f64) -> Vec<f64> {
     let d = z.len();
     let parts = 64_u32;
     let mut state = z.to_vec();
@@ -20,12 +20,12 @@ fn flow(a: &[f64], z: &[f64], t: f64) -> Vec<f64> {
     state
 }
 
-fn distance(x: &[f64], y: &[f64]) -> f64 {
+pub fn distance(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max)
 }
 
 /// Slope of log(error) over log(step) from the two finest steps that are still clear of rounding.
-fn slope(steps: &[usize], error: impl Fn(usize) -> f64) -> f64 {
+pub fn slope(steps: &[usize], error: impl Fn(usize) -> f64) -> f64 {
     let pairs: Vec<(f64, f64)> = steps.iter().map(|&n| ((n as f64).ln(), error(n).ln())).collect();
     let clear: Vec<_> = pairs.into_iter().filter(|(_, e)| *e > (3e-13f64).ln()).collect();
     let [.., (n0, e0), (n1, e1)] = clear[..] else { panic!("too few points") };
@@ -36,10 +36,10 @@ fn fixed(method: Method, step: f64) -> Options {
     Options { method, fixed_step: Some(step), ..Options::default() }
 }
 
-const STEPS: [usize; 7] = [10, 20, 40, 80, 160, 320, 640];
+pub const STEPS: [usize; 7] = [10, 20, 40, 80, 160, 320, 640];
 
 /// For a longer time the higher the order: the error is in its asymptotic range well before rounding covers it.
-const LONG: [usize; 7] = [200, 400, 800, 1600, 3200, 6400, 12800];
+pub const LONG: [usize; 7] = [200, 400, 800, 1600, 3200, 6400, 12800];
 
 #[test]
 fn order_on_a_random_linear_system() {
@@ -63,11 +63,11 @@ fn order_on_a_random_linear_system() {
 }
 
 /// z' = −2 t z² with z = 1/(c + t²): neither linear nor autonomous.
-fn bell(t: f64, z: &[f64], dz: &mut [f64]) {
+pub fn bell(t: f64, z: &[f64], dz: &mut [f64]) {
     dz[0] = -2.0 * t * z[0] * z[0];
 }
 
-fn bell_exact(t: f64) -> f64 {
+pub fn bell_exact(t: f64) -> f64 {
     1.0 / (1.0 + t * t)
 }
 

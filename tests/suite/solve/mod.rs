@@ -3,6 +3,9 @@
 mod adjoint;
 mod convergence;
 mod golden;
+mod implicit;
+mod implicit_gradients;
 mod lanes;
+mod stiff;
 mod support;
 mod tableaux;

@@ -3,30 +3,30 @@
 use pullback::solve::{Method, Tableau};
 
 /// A rooted tree by its subtrees.
-struct Tree(Vec<Tree>);
+pub struct Tree(pub Vec<Tree>);
 
 impl Tree {
-    fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         1 + self.0.iter().map(Tree::size).sum::<usize>()
     }
 
-    fn density(&self) -> f64 {
+    pub fn density(&self) -> f64 {
         self.size() as f64 * self.0.iter().map(Tree::density).product::<f64>()
     }
 
     /// Φᵢ of every stage: the product over the subtrees of Σⱼ aᵢⱼ Φⱼ.
-    fn stages(&self, a: &[Vec<f64>]) -> Vec<f64> {
+    pub fn stages(&self, a: &[Vec<f64>]) -> Vec<f64> {
         let inner: Vec<Vec<f64>> = self.0.iter().map(|tree| tree.stages(a)).collect();
         a.iter().map(|row| inner.iter().map(|phi| dot(row, phi)).product()).collect()
     }
 }
 
-fn dot(x: &[f64], y: &[f64]) -> f64 {
+pub fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| x * y).sum()
 }
 
 /// All rooted trees with `size` nodes: a multiset of smaller ones, in non-increasing position of a list.
-fn trees(size: usize) -> Vec<Tree> {
+pub fn trees(size: usize) -> Vec<Tree> {
     fn forests(nodes: usize, largest: usize) -> Vec<Vec<Tree>> {
         if nodes == 0 {
             return vec![vec![]];
@@ -48,7 +48,7 @@ fn trees(size: usize) -> Vec<Tree> {
     forests(size - 1, size - 1).into_iter().map(Tree).collect()
 }
 
-fn matrix(tableau: &Tableau) -> Vec<Vec<f64>> {
+pub fn matrix(tableau: &Tableau) -> Vec<Vec<f64>> {
     let stages = tableau.stages();
     let mut a = vec![vec![0.0; stages]; stages];
     for (i, row) in tableau.a.iter().enumerate() {
@@ -59,7 +59,7 @@ fn matrix(tableau: &Tableau) -> Vec<Vec<f64>> {
 
 /// Residuals of the conditions of order exactly `order` at θ are within rounding: some units in the last place of the
 /// sum of the absolute values of all terms.
-fn hold(a: &[Vec<f64>], weights: &[f64], order: usize, theta: f64) -> bool {
+pub fn hold(a: &[Vec<f64>], weights: &[f64], order: usize, theta: f64) -> bool {
     let absolute = |x: &[f64]| x.iter().map(|x| x.abs()).collect::<Vec<_>>();
     let a_absolute: Vec<_> = a.iter().map(|row| absolute(row)).collect();
     trees(order).iter().all(|tree| {
@@ -70,7 +70,7 @@ fn hold(a: &[Vec<f64>], weights: &[f64], order: usize, theta: f64) -> bool {
 }
 
 /// Largest residual of the conditions of order exactly `order` for the weights, at θ.
-fn residual(a: &[Vec<f64>], weights: &[f64], order: usize, theta: f64) -> f64 {
+pub fn residual(a: &[Vec<f64>], weights: &[f64], order: usize, theta: f64) -> f64 {
     let conditions = trees(order);
     conditions
         .iter()

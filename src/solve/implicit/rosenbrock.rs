@@ -1,0 +1,154 @@
+//! A step of a Rosenbrock method and its reverse.
+//!
+//! The reverse needs the derivative of the Jacobian: from W uᵢ = rᵢ follow λᵢ = W⁻ᵀ ūᵢ as the cotangent of rᵢ and
+//! J̄ = Σ λᵢ uᵢᵀ as that of the Jacobian, which is pulled back once a step ([`AdjointSystem::jacobian_vjp`]).
+
+use super::reverse::Bars;
+use super::step::{Linearisation, Step, add_stages};
+use super::tables::RosenbrockTable;
+use crate::solve::real::Real;
+use crate::solve::system::{AdjointSystem, Stats, System};
+
+#[derive(Debug)]
+pub(super) struct Rosenbrock<R> {
+    pub(super) table: &'static RosenbrockTable,
+    pub(super) linear: Linearisation<R>,
+    /// The Jacobian is that at the start of the step.
+    fresh: bool,
+    stage: Vec<R>,
+    r: Vec<R>,
+    dfdz_bar: Vec<R>,
+    dfdt_bar: Vec<R>,
+    z_part: Vec<R>,
+}
+
+impl<R: Real> Rosenbrock<R> {
+    pub(super) fn new(table: &'static RosenbrockTable, dim: usize) -> Self {
+        let zeros = || vec![R::ZERO; dim];
+        Self {
+            table,
+            linear: Linearisation::new(dim),
+            fresh: false,
+            stage: zeros(),
+            r: zeros(),
+            dfdz_bar: vec![R::ZERO; dim * dim],
+            dfdt_bar: zeros(),
+            z_part: zeros(),
+        }
+    }
+
+    /// Computes stages, new state and error.
+    pub(super) fn attempt<S: System<R>>(&mut self, sys: &mut S, step: &mut Step<R>, stats: &mut Stats) {
+        let (n, h) = (step.dim, step.h);
+        if !self.fresh {
+            self.linear.evaluate(sys, step.t, &step.z, stats);
+            self.fresh = true;
+        }
+        self.linear.factor(h * self.table.gamma);
+        for i in 0..self.table.alpha.len() {
+            let row = self.table.row(i);
+            self.stage.copy_from_slice(&step.z);
+            add_stages(&mut self.stage, &step.ks, row, 1.0);
+            let (before, u) = step.ks.split_at_mut(i * n);
+            let u = &mut u[..n];
+            let alpha = self.table.alpha[i];
+            let t = if alpha >= 1.0 { step.t_next } else { step.t + alpha * h };
+            sys.rhs(&[t], &self.stage, u);
+            if let Some(i) = i.checked_sub(1) {
+                add_stages(u, before, self.table.c[i], 1.0 / h);
+            }
+            add_stages(u, &self.linear.dfdt, &[self.table.d[i]], h);
+            self.linear.lu.solve(u);
+        }
+        stats.rhs_calls += self.table.alpha.len();
+        stats.rhs_evaluations += self.table.alpha.len();
+        step.z_new.copy_from_slice(&step.z);
+        add_stages(&mut step.z_new, &step.ks, self.table.b, 1.0);
+        step.error.fill(R::ZERO);
+        add_stages(&mut step.error, &step.ks, self.table.error, 1.0);
+    }
+
+    /// Takes note of an accepted step.
+    pub(super) fn accepted(&mut self, step: &mut Step<R>) {
+        self.fresh = false;
+        step.first_known = false;
+    }
+
+    /// Reverses a step; see [`super::dirk::Dirk::reverse`]. No stage is shared with the step before.
+    pub(super) fn reverse<S: AdjointSystem<R>>(
+        &mut self,
+        sys: &mut S,
+        step: &Step<R>,
+        bars: &mut Bars<R>,
+        stats: &mut Stats,
+    ) {
+        let (n, h, table) = (step.dim, step.h, self.table);
+        self.linear.evaluate(sys, step.t, &step.z, stats);
+        self.linear.factor(h * table.gamma);
+        self.dfdz_bar.fill(R::ZERO);
+        self.dfdt_bar.fill(R::ZERO);
+        for d in 0..n {
+            bars.z[d] += bars.z_new[d];
+        }
+        for i in (0..table.alpha.len()).rev() {
+            let b = R::from_f64(table.b[i]);
+            for d in 0..n {
+                self.r[d] = bars.ks[i * n + d] + b * bars.z_new[d];
+            }
+            self.linear.lu.solve_transposed(&mut self.r);
+            self.matrix_bar(step, i, bars);
+            self.stage.copy_from_slice(&step.z);
+            add_stages(&mut self.stage, &step.ks, table.row(i), 1.0);
+            let alpha = table.alpha[i];
+            let t = if alpha >= 1.0 { step.t_next } else { step.t + alpha * h };
+            sys.vjp(&[t], &self.stage, &self.r, &mut self.z_part, &mut bars.t_part, true);
+            stats.vjp_calls += 1;
+            bars.stage_time(alpha);
+            for d in 0..n {
+                bars.z[d] += self.z_part[d];
+            }
+            if let Some(row) = i.checked_sub(1) {
+                self.spread(step, table.a[row], table.c[row], bars);
+            }
+        }
+        let bars_of = (&self.dfdz_bar[..], &self.dfdt_bar[..]);
+        sys.jacobian_vjp(step.t, &step.z, bars_of, &mut self.z_part, &mut bars.t_part);
+        stats.vjp_calls += 1;
+        bars.stage_time(0.0);
+        for d in 0..n {
+            bars.z[d] += self.z_part[d];
+        }
+    }
+
+    /// The cotangent λ of the right-hand side of stage `i`, in `r`, to W and ∂f/∂t.
+    fn matrix_bar(&mut self, step: &Step<R>, i: usize, bars: &mut Bars<R>) {
+        let (n, h) = (step.dim, step.h);
+        let u = &step.ks[i * n..(i + 1) * n];
+        let (mut along_u, mut along_t) = (0.0, 0.0);
+        let weight = R::from_f64(h * self.table.d[i]);
+        for row in 0..n {
+            let lambda = self.r[row];
+            along_u += (lambda * u[row]).to_f64();
+            along_t += (lambda * self.linear.dfdt[row]).to_f64();
+            self.dfdt_bar[row] += weight * lambda;
+            for (bar, u) in self.dfdz_bar[row * n..(row + 1) * n].iter_mut().zip(u) {
+                *bar += lambda * *u;
+            }
+        }
+        bars.h += along_u / (h * h * self.table.gamma) + self.table.d[i] * along_t;
+    }
+
+    /// λ, in `r`, and the cotangent of the stage's state, in `z_part`, to the stages before.
+    fn spread(&mut self, step: &Step<R>, a: &[f64], c: &[f64], bars: &mut Bars<R>) {
+        let (n, h) = (step.dim, step.h);
+        for (j, (a, c)) in a.iter().zip(c).enumerate() {
+            let (wa, wc) = (R::from_f64(*a), R::from_f64(c / h));
+            let mut product = 0.0;
+            for d in 0..n {
+                product += (self.r[d] * step.ks[j * n + d]).to_f64();
+                bars.ks[j * n + d] += wa * self.z_part[d] + wc * self.r[d];
+            }
+            bars.h -= c / (h * h) * product;
+        }
+    }
+}

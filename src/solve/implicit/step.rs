@@ -1,0 +1,138 @@
+//! One step of one sample: what every scheme reads and writes.
+
+use super::lu::Lu;
+use crate::solve::options::Options;
+use crate::solve::real::Real;
+use crate::solve::system::{Stats, System};
+
+/// A step from `z` at `t` to `z_new` at `t_next`.
+#[derive(Debug)]
+pub(super) struct Step<R> {
+    pub(super) dim: usize,
+    pub(super) t: f64,
+    pub(super) t_next: f64,
+    /// Signed length.
+    pub(super) h: f64,
+    pub(super) z: Vec<R>,
+    pub(super) z_new: Vec<R>,
+    /// Stages, `[S][D]`.
+    pub(super) ks: Vec<R>,
+    /// Estimate of the local error, `[D]`.
+    pub(super) error: Vec<R>,
+    /// The first stage is f(t, z) already, from the end of the step before.
+    pub(super) first_known: bool,
+}
+
+impl<R: Real> Step<R> {
+    pub(super) fn new(dim: usize, stages: usize) -> Self {
+        Self {
+            dim,
+            t: 0.0,
+            t_next: 0.0,
+            h: 0.0,
+            z: vec![R::ZERO; dim],
+            z_new: vec![R::ZERO; dim],
+            ks: vec![R::ZERO; dim * stages],
+            error: vec![R::ZERO; dim],
+            first_known: false,
+        }
+    }
+
+    /// Root mean square of an error scaled by atol + rtol max(|z|, |`z_new`|); NaN where the new state is not finite.
+    pub(super) fn norm(&self, error: &[R], options: &Options) -> f64 {
+        let atol = options.atol.max(1e-30);
+        let mut sum = 0.0;
+        for ((error, z), new) in error.iter().zip(&self.z).zip(&self.z_new) {
+            let (before, after) = (z.to_f64().abs(), new.to_f64().abs());
+            let ratio = error.to_f64() / (atol + options.rtol * if before > after { before } else { after });
+            // 0 · x is NaN exactly where x is not finite.
+            sum += ratio * ratio + 0.0 * after;
+        }
+        (sum / self.dim.max(1) as f64).sqrt()
+    }
+
+    /// The component with the worst error in the last attempt.
+    pub(super) fn worst_component(&self) -> Option<usize> {
+        let badness = |d: usize| {
+            let size = self.error[d].to_f64().abs();
+            if self.z_new[d].is_finite() && size.is_finite() { size } else { f64::INFINITY }
+        };
+        (0..self.dim).max_by(|&a, &b| badness(a).total_cmp(&badness(b)).then(b.cmp(&a)))
+    }
+}
+
+/// out += Σ factor·row[j] kⱼ over the row's stages.
+pub(super) fn add_stages<R: Real>(out: &mut [R], ks: &[R], row: &[f64], factor: f64) {
+    match out.len() {
+        1 => add_few::<R, 1>(out, ks, row, factor),
+        2 => add_few::<R, 2>(out, ks, row, factor),
+        3 => add_few::<R, 3>(out, ks, row, factor),
+        4 => add_few::<R, 4>(out, ks, row, factor),
+        n => {
+            for (a, k) in row.iter().zip(ks.chunks_exact(n.max(1))) {
+                let a = R::from_f64(factor * a);
+                for (out, k) in out.iter_mut().zip(k) {
+                    *out += a * *k;
+                }
+            }
+        }
+    }
+}
+
+/// The same for a few components, whose sums stay in registers.
+fn add_few<R: Real, const N: usize>(out: &mut [R], ks: &[R], row: &[f64], factor: f64) {
+    let Some(out) = out.first_chunk_mut::<N>() else { return };
+    let mut sum = *out;
+    for (a, k) in row.iter().zip(ks.as_chunks::<N>().0) {
+        let a = R::from_f64(factor * a);
+        for d in 0..N {
+            sum[d] += a * k[d];
+        }
+    }
+    *out = sum;
+}
+
+/// ∂f/∂z and ∂f/∂t at one point, and the factors of W = I/(hγ) − ∂f/∂z.
+#[derive(Debug)]
+pub(super) struct Linearisation<R> {
+    pub(super) dfdz: Vec<R>,
+    pub(super) dfdt: Vec<R>,
+    pub(super) lu: Lu<R>,
+    /// hγ of the factors; NaN: there are none.
+    factored: f64,
+}
+
+impl<R: Real> Linearisation<R> {
+    pub(super) fn new(dim: usize) -> Self {
+        Self { dfdz: vec![R::ZERO; dim * dim], dfdt: vec![R::ZERO; dim], lu: Lu::new(dim), factored: f64::NAN }
+    }
+
+    pub(super) fn evaluate<S: System<R>>(&mut self, sys: &mut S, t: f64, z: &[R], stats: &mut Stats) {
+        sys.jacobian(t, z, &mut self.dfdz, &mut self.dfdt);
+        stats.jacobian_calls += 1;
+        self.factored = f64::NAN;
+    }
+
+    /// Factors W unless that has been done.
+    pub(super) fn factor(&mut self, h_gamma: f64) {
+        if self.factored.total_cmp(&h_gamma).is_eq() {
+            return;
+        }
+        let (n, diagonal, dfdz) = (self.dfdt.len(), R::from_f64(1.0 / h_gamma), &self.dfdz);
+        self.lu.factor(|w| {
+            for (w, j) in w.iter_mut().zip(dfdz) {
+                *w = -*j;
+            }
+            for w in w.iter_mut().step_by(n + 1) {
+                *w += diagonal;
+            }
+        });
+        self.factored = h_gamma;
+    }
+
+    /// ‖∂f/∂z‖∞, a bound of its spectral radius.
+    pub(super) fn norm(&self) -> f64 {
+        let sums = self.dfdz.chunks_exact(self.dfdt.len().max(1));
+        sums.map(|row| row.iter().map(|x| x.to_f64().abs()).sum()).fold(0.0, f64::max)
+    }
+}
