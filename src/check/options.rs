@@ -6,7 +6,7 @@ use super::params::head;
 use super::program::{ExprId, Gradient};
 use super::scope::Scope;
 use crate::diag::{Diagnostic, Span, did_you_mean};
-use crate::solve::{Controller, Method, Options as SolveOptions, Stepping};
+use crate::solve::{Controller, Implicit, Method, Options as SolveOptions, Stepping};
 use crate::syntax::ast::{Arg, Expr, ExprKind, ItemKind};
 use crate::train::{OptionValue, TrainSpec};
 
@@ -60,7 +60,8 @@ impl Checker<'_> {
     fn method(&mut self, e: &Expr, options: &mut SolveOptions, gradient: &mut Gradient, scope: &Scope) {
         let (word, args) = head(e).unwrap_or(("", &[]));
         let Some(method) = Method::from_name(word) else {
-            let known: Vec<&str> = Method::ALL.iter().map(|m| m.name()).collect();
+            let implicit = Implicit::ALL.iter().map(|m| m.name());
+            let known: Vec<&str> = Method::ALL.iter().map(|m| m.name()).chain(implicit).collect();
             let mut d = Diagnostic::error(codes::METHOD, e.span, format!("no method is called `{word}`"))
                 .here("unknown method");
             if let Some(meant) = did_you_mean(word, known.iter().copied()) {
@@ -80,6 +81,9 @@ impl Checker<'_> {
             };
             self.solve_option(&name.text, name.span, arg, options, gradient, scope);
         }
+        if let Method::Implicit(method) = method {
+            self.implicit(method, options, *gradient, e.span);
+        }
         if options.fixed_step.is_none() && method.tableau().embedded_order.is_none() {
             let d = Diagnostic::error(
                 codes::OPTION_VALUE,
@@ -90,6 +94,21 @@ impl Checker<'_> {
             .help(format!("write `{word}(dt = 0.01)`"));
             self.report(d);
         }
+    }
+
+    /// What implicit methods do not have.
+    fn implicit(&mut self, method: Implicit, options: &SolveOptions, gradient: Gradient, at: Span) {
+        let name = method.name();
+        let (what, here, help) = if gradient == Gradient::Backsolve {
+            let help = "use `gradient = discrete`, which is exact for the steps taken, or an explicit method";
+            (format!("`{name}` has no backsolve gradient"), "implicit method", help)
+        } else if options.stepping == Stepping::Batch {
+            let what = format!("`{name}` cannot step a batch together");
+            (what, "implicit method", "leave out `step`: every sample then has its own step size")
+        } else {
+            return;
+        };
+        self.report(Diagnostic::error(codes::OPTION_VALUE, at, what).here(here).help(help));
     }
 
     fn solve_option(

@@ -11,6 +11,7 @@ use crate::data::DimSize;
 use crate::diag::to_json;
 use crate::lower::{Gradient, System};
 use crate::opt::multiply_adds;
+use crate::solve::Method;
 use crate::train::{Length, TrainSpec};
 use serde_json::{Value, json};
 
@@ -29,7 +30,13 @@ pub(super) fn check(args: &CheckArgs, console: Console) -> Result<(), Failed> {
 /// Multiply-adds of the products, other operations, and bytes of the tape for a step of a sample.
 fn cost(derived: &Derived, k: usize, system: &System) -> (u64, u64, usize) {
     let rhs = derived.systems[k].rhs;
-    let stages = if system.options.keep_stages { system.options.method.tableau().stages() } else { 0 };
+    let stages = if let Method::Implicit(method) = system.options.method {
+        method.stages()
+    } else if system.options.keep_stages {
+        system.options.method.tableau().stages()
+    } else {
+        0
+    };
     let tape = match system.gradient {
         Gradient::Discrete => 8 * (system.dim * (1 + stages) + 1),
         Gradient::Backsolve => 0,

@@ -13,7 +13,7 @@ use super::session::{Samples, Session, judge_loss};
 use crate::compile::Settings;
 use crate::lower::{Gradient, Lowered};
 use crate::model::{Batch, Model, Number, unconstrain};
-use crate::solve::Drift;
+use crate::solve::{Drift, Method};
 use crate::train::rng;
 use serde_json::{Value, json};
 
@@ -60,8 +60,12 @@ pub(super) fn check<T: Number>(session: &Session, args: &GradArgs, console: Cons
     let lowered = session.lowered();
     let chosen = args.gradient.map(Gradient::from).or_else(|| lowered.systems.first().map(|s| s.gradient));
     let chosen = chosen.unwrap_or_default();
-    let methods: &[Gradient] =
-        if lowered.systems.is_empty() { &[Gradient::Discrete] } else { &[Gradient::Discrete, Gradient::Backsolve] };
+    let explicit = lowered.systems.iter().all(|s| !matches!(s.options.method, Method::Implicit(_)));
+    let methods: &[Gradient] = if lowered.systems.is_empty() || !explicit {
+        &[Gradient::Discrete]
+    } else {
+        &[Gradient::Discrete, Gradient::Backsolve]
+    };
     let mut columns = Vec::new();
     for &method in methods {
         columns.push(column::<T>(session, method, &tight, &samples, &raw, &probes)?);

@@ -3,10 +3,13 @@
 use crate::graph::{Graph, NodeId, Op};
 use crate::model::{KernelParts, SystemParts};
 
-/// The right-hand side and, where there is one, the vector-Jacobian product.
+/// The right-hand side and, where there are any, its vector-Jacobian product, Jacobian, and the pull-back of that.
 pub(super) fn kernels(g: &Graph, parts: &SystemParts) -> Vec<(&'static str, KernelParts)> {
     let pull_back = parts.pull_back(g, false, true).map(|p| ("vector-Jacobian product", p));
-    std::iter::once(("right-hand side", parts.right_hand_side())).chain(pull_back).collect()
+    let jacobian = parts.jacobian().map(|p| ("Jacobian", p));
+    let curvature = parts.jacobian_pull_back(g).map(|p| ("pull-back of the Jacobian", p));
+    let rest = pull_back.into_iter().chain(jacobian).chain(curvature);
+    std::iter::once(("right-hand side", parts.right_hand_side())).chain(rest).collect()
 }
 
 /// Elementwise operations per sample.

@@ -9,7 +9,7 @@ use crate::graph::{Graph, NodeId, verify};
 use crate::lower::{Gradient, Lowered};
 use crate::model::{Entry, Model, Number, SystemKernels, SystemParts, WholeStep, build};
 use crate::opt;
-use crate::solve::{Stepping, Tableau};
+use crate::solve::{Implicit, Method, Stepping};
 use roots::{EntryList, Ids};
 
 /// Every code that compiling reports and its title.
@@ -39,10 +39,12 @@ impl Default for Settings {
     }
 }
 
-/// Samples side by side for a batch: all of it where one step size is shared, else enough to fill vectors.
+/// Samples side by side for a batch: one with an implicit method, all of it where one step size is shared, else enough
+/// to fill vectors.
 pub fn lanes_for(model: &Lowered, batch: usize) -> usize {
     let shared = model.systems.iter().any(|s| s.options.stepping == Stepping::Batch);
     match batch {
+        _ if steps_singly(model) => 1,
         0..=4 => batch.max(1),
         _ if shared => batch.next_multiple_of(8),
         5..=16 => batch.next_multiple_of(8),
@@ -76,13 +78,16 @@ pub struct Derived {
 pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model<T>, Diagnostic> {
     let derived = derive(&lowered, settings)?;
     let g = &derived.graph;
-    let (lanes, backend) = (settings.lanes, settings.backend);
+    let (lanes, backend) = (if steps_singly(&lowered) { 1 } else { settings.lanes }, settings.backend);
     let refuse = |why: String| refused(&why);
     let mut systems = Vec::new();
     for (parts, info) in derived.systems.iter().zip(&lowered.systems) {
         let backwards = info.gradient == Gradient::Backsolve;
+        if let (Method::Implicit(method), true, true) = (info.options.method, backwards, settings.gradient) {
+            return Err(no_backsolve(method));
+        }
         let kernels = SystemKernels::new(g, parts, lanes, backwards, backend).map_err(refuse)?;
-        let whole = whole_step(g, parts, info.options.method.tableau(), lanes, backend).map_err(refuse)?;
+        let whole = whole_step(g, parts, info.options.method, lanes, backend).map_err(refuse)?;
         systems.push(kernels.with_steps(whole));
     }
     let entry = |list: &EntryList| -> Result<Entry<T>, Diagnostic> {
@@ -110,6 +115,16 @@ pub fn refused(why: &str) -> Diagnostic {
         .help("if both are there, this is a bug: `pullback explain N0701` says what to report")
 }
 
+/// Whether a system is solved by an implicit method, which steps one sample at a time.
+fn steps_singly(model: &Lowered) -> bool {
+    model.systems.iter().any(|s| matches!(s.options.method, Method::Implicit(_)))
+}
+
+fn no_backsolve(method: Implicit) -> Diagnostic {
+    Diagnostic::global("N0702", format!("`{}` has no backsolve gradient", method.name()))
+        .help("use `gradient = discrete`, which is exact for the steps taken, or an explicit method")
+}
+
 /// Optimises, stages and differentiates.
 ///
 /// # Errors
@@ -130,6 +145,7 @@ pub fn derive(lowered: &Lowered, settings: &Settings) -> Result<Derived, Diagnos
     }
     for (k, system) in lowered.systems.iter().enumerate() {
         ids.differentiate_system(&mut graph, k, system.dim, objective)?;
+        ids.differentiate_jacobian(&mut graph, k, system)?;
     }
     graph = ids.reveal_parameters(&graph, lowered);
     graph = improve(&graph, &mut ids);
@@ -141,11 +157,12 @@ pub fn derive(lowered: &Lowered, settings: &Settings) -> Result<Derived, Diagnos
 fn whole_step<T: Number>(
     g: &Graph,
     parts: &SystemParts,
-    tableau: &'static Tableau,
+    method: Method,
     lanes: usize,
     backend: Backend,
 ) -> Result<Option<WholeStep<T>>, String> {
-    if lanes > 1 || backend == Backend::Interpreter {
+    let tableau = method.tableau();
+    if lanes > 1 || backend == Backend::Interpreter || matches!(method, Method::Implicit(_)) {
         return Ok(None);
     }
     let (forward, reverse) = step::whole_step(g, parts, tableau);

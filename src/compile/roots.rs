@@ -4,9 +4,10 @@ use super::Derived;
 use crate::diag::Diagnostic;
 use crate::diff::{self, DiffError, Mode};
 use crate::graph::{Graph, Leaf, NodeId, Op};
-use crate::lower::Lowered;
-use crate::model::{Roots, SystemParts};
+use crate::lower::{Lowered, System};
+use crate::model::{JacobianParts, Roots, SystemParts};
 use crate::opt::{self, Staged};
+use crate::solve::Method;
 use std::collections::HashMap;
 
 /// Every root of a model's graph. Passes see one flat list.
@@ -22,6 +23,8 @@ pub(super) struct Ids {
     bars: [Vec<Option<NodeId>>; 3],
     /// Absent where nothing is pulled back through the system.
     system_bars: Vec<Option<Vec<Option<NodeId>>>>,
+    /// Absent where the method is explicit.
+    jacobians: Vec<Option<JacobianParts>>,
 }
 
 impl Ids {
@@ -42,6 +45,10 @@ impl Ids {
         slots.extend(self.captures.iter_mut().flatten());
         slots.extend(self.bars.iter_mut().flatten().flatten());
         slots.extend(self.system_bars.iter_mut().flatten().flatten().flatten());
+        for jacobian in self.jacobians.iter_mut().flatten() {
+            slots.extend([&mut jacobian.dfdz, &mut jacobian.dfdt]);
+            slots.extend(jacobian.bars.iter_mut().flatten().flatten());
+        }
         slots
     }
 
@@ -148,6 +155,28 @@ impl Ids {
         Ok(())
     }
 
+    /// The Jacobian of one right-hand side for an implicit method, and its pull-back where the reverse pass needs it.
+    pub fn differentiate_jacobian(&mut self, g: &mut Graph, k: usize, info: &System) -> Result<(), Diagnostic> {
+        let Method::Implicit(method) = info.options.method else {
+            self.jacobians.push(None);
+            return Ok(());
+        };
+        let [state, time, _] = system_leaves(g, k, info.dim);
+        let rhs = self.rhs[k];
+        let dfdz = diff::jacobian(g, rhs, state).map_err(|e| refused(&e))?;
+        let dfdt = diff::jacobian(g, rhs, time).map_err(|e| refused(&e))?;
+        let seeds = [(0, vec![info.dim, info.dim]), (1, vec![info.dim])]
+            .map(|(part, shape)| g.leaf(Leaf::Seed(JACOBIAN + 2 * index(k) + part), &shape));
+        let mut bars = None;
+        if method.differentiates_jacobian() && self.system_bars[k].is_some() {
+            let wrt: Vec<NodeId> = [state, time].into_iter().chain(self.captures[k].iter().copied()).collect();
+            let pairs = [(dfdz, seeds[0]), (dfdt, seeds[1])];
+            bars = Some(diff::vjp(g, &pairs, &wrt, Mode::Total).map_err(|e| refused(&e))?);
+        }
+        self.jacobians.push(Some(JacobianParts { dfdz, dfdt, seeds, bars }));
+        Ok(())
+    }
+
     pub fn derived(self, mut graph: Graph, lowered: &Lowered) -> Derived {
         let mut systems = Vec::new();
         for (k, info) in lowered.systems.iter().enumerate() {
@@ -157,12 +186,16 @@ impl Ids {
                 captures: self.captures[k].clone(),
                 rhs: self.rhs[k],
                 bars: self.system_bars.get(k).cloned().flatten(),
+                jacobian: self.jacobians.get(k).cloned().flatten(),
             });
         }
         let Self { loss, metrics, outputs, natural, bars, .. } = self;
         Derived { graph, loss, metrics, outputs, natural, bars, systems }
     }
 }
+
+/// Seeds of Jacobians are numbered from here, far from those of the systems.
+const JACOBIAN: u32 = 1 << 28;
 
 fn index(k: usize) -> u32 {
     u32::try_from(k).unwrap_or(u32::MAX)

@@ -1,10 +1,15 @@
 //! A compiled system as the solvers see it.
 
+mod jacobian;
+
+pub use jacobian::JacobianParts;
+
 use super::Number;
 use super::step::WholeStep;
 use crate::codegen::{Backend, Element, Kernel, Output, Spec};
 use crate::graph::{Binary, Graph, NodeId, Op};
 use crate::solve::{AdjointSystem, ForwardStep, ReverseStep, System};
+use jacobian::JacobianKernels;
 use smallvec::SmallVec;
 
 /// A captured value of a system.
@@ -29,6 +34,8 @@ pub struct SystemParts {
     pub rhs: NodeId,
     /// Cotangents of state, time and captures; `None` is a structural zero. Absent where no gradient is wanted.
     pub bars: Option<Vec<Option<NodeId>>>,
+    /// The Jacobian, for implicit methods.
+    pub jacobian: Option<JacobianParts>,
 }
 
 /// What a system's kernel reads and writes.
@@ -103,6 +110,7 @@ pub struct SystemKernels<T> {
     state_only: Option<Vjp<T>>,
     full: Option<Vjp<T>>,
     whole: Option<WholeStep<T>>,
+    jacobian: Option<JacobianKernels<T>>,
 }
 
 impl<T: Number> SystemKernels<T> {
@@ -129,7 +137,8 @@ impl<T: Number> SystemKernels<T> {
         };
         let full = vjp(false, true)?;
         let state_only = if backwards { vjp(true, false)? } else { None };
-        Ok(Self { dim: parts.dim, lanes, captures, rhs, state_only, full, whole: None })
+        let jacobian = JacobianKernels::new(g, parts, lanes, backend)?;
+        Ok(Self { dim: parts.dim, lanes, captures, rhs, state_only, full, whole: None, jacobian })
     }
 
     /// Adds whole steps: the forward one and, where there is a pull-back, the reverse one.
@@ -138,11 +147,12 @@ impl<T: Number> SystemKernels<T> {
         self
     }
 
-    /// Bytes of machine code: right-hand side and vector-Jacobian products.
+    /// Bytes of machine code: right-hand side, vector-Jacobian products, Jacobian.
     pub fn code_size(&self) -> usize {
         let vjp = |v: &Option<Vjp<T>>| v.as_ref().map_or(0, |v| v.kernel.code_size());
         let whole = self.whole.as_ref().map_or(0, WholeStep::code_size);
-        self.rhs.code_size() + vjp(&self.state_only) + vjp(&self.full) + whole
+        let jacobian = self.jacobian.as_ref().map_or(0, JacobianKernels::code_size);
+        self.rhs.code_size() + vjp(&self.state_only) + vjp(&self.full) + whole + jacobian
     }
 }
 
@@ -233,6 +243,10 @@ impl<T: Number> System<T> for Bound<'_, T> {
         let outputs = &mut [&mut *step.later, &mut *step.z_new, &mut *step.error];
         whole.forward.run(&inputs, outputs, self.scratch);
     }
+
+    fn jacobian(&mut self, t: f64, z: &[T], dfdz: &mut [T], dfdt: &mut [T]) {
+        self.evaluate_jacobian(t, z, dfdz, dfdt);
+    }
 }
 
 impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
@@ -284,5 +298,9 @@ impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
                 self.vjp(t, z, w, z_bar, t_bar, false);
             }
         }
+    }
+
+    fn jacobian_vjp(&mut self, t: f64, z: &[T], bars: (&[T], &[T]), z_bar: &mut [T], t_bar: &mut [T]) {
+        self.pull_jacobian(t, z, bars, z_bar, t_bar);
     }
 }

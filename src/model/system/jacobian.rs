@@ -1,0 +1,109 @@
+//! ∂f/∂z and ∂f/∂t as native code, and their derivatives, for implicit methods.
+
+use super::{Bound, KernelParts, SystemParts, Vjp};
+use crate::codegen::{Backend, Kernel, Output};
+use crate::graph::{Graph, NodeId};
+use crate::model::Number;
+use smallvec::SmallVec;
+
+/// The nodes of a system's Jacobian.
+#[derive(Clone, Debug)]
+pub struct JacobianParts {
+    /// ∂f/∂z, `[D, D]`.
+    pub dfdz: NodeId,
+    /// ∂f/∂t, `[D]`.
+    pub dfdt: NodeId,
+    /// Leaves of their cotangents.
+    pub seeds: [NodeId; 2],
+    /// Cotangents of state, time and captures; `None` is a structural zero. Absent where no reverse pass needs them.
+    pub bars: Option<Vec<Option<NodeId>>>,
+}
+
+impl SystemParts {
+    /// The Jacobian: ∂f/∂z and ∂f/∂t from state, time and captures.
+    pub fn jacobian(&self) -> Option<KernelParts> {
+        let parts = self.jacobian.as_ref()?;
+        let [state, time, _] = self.leaves;
+        let inputs = [state, time].into_iter().chain(self.captures.iter().copied()).collect();
+        let output = |node, slot| Output { node, slot, add: false };
+        let outputs = vec![output(parts.dfdz, 0), output(parts.dfdt, 1)];
+        Some(KernelParts { inputs, outputs, slots: vec![Some(0), Some(1)] })
+    }
+
+    /// The pull-back through the Jacobian: cotangents of state, time and captures (added up).
+    pub fn jacobian_pull_back(&self, g: &Graph) -> Option<KernelParts> {
+        let parts = self.jacobian.as_ref()?;
+        let [state, time, _] = self.leaves;
+        let given = [state, time].into_iter().chain(parts.seeds);
+        let mut kernel = KernelParts {
+            inputs: given.chain(self.captures.iter().copied()).collect(),
+            outputs: Vec::new(),
+            slots: Vec::new(),
+        };
+        for (k, bar) in parts.bars.as_ref()?.iter().enumerate() {
+            kernel.push(g, *bar, k >= 2);
+        }
+        Some(kernel)
+    }
+}
+
+/// Native code of a system's Jacobian.
+pub(super) struct JacobianKernels<T> {
+    value: Kernel<T>,
+    pull: Option<Vjp<T>>,
+}
+
+impl<T: Number> JacobianKernels<T> {
+    /// Compiles it where the system has one.
+    pub(super) fn new(g: &Graph, parts: &SystemParts, lanes: usize, backend: Backend) -> Result<Option<Self>, String> {
+        let Some(value) = parts.jacobian() else { return Ok(None) };
+        let value = value.compile(g, lanes, backend)?;
+        let pull = match parts.jacobian_pull_back(g) {
+            Some(parts) => Some(Vjp { kernel: parts.compile(g, lanes, backend)?, slots: parts.slots }),
+            None => None,
+        };
+        Ok(Some(Self { value, pull }))
+    }
+
+    /// Bytes of machine code.
+    pub(super) fn code_size(&self) -> usize {
+        self.value.code_size() + self.pull.as_ref().map_or(0, |pull| pull.kernel.code_size())
+    }
+}
+
+impl<T: Number> Bound<'_, T> {
+    /// ∂f/∂z and ∂f/∂t of the only lane.
+    pub(super) fn evaluate_jacobian(&mut self, t: f64, z: &[T], dfdz: &mut [T], dfdt: &mut [T]) {
+        self.clock(&[t]);
+        let Some(kernels) = &self.kernels.jacobian else {
+            unreachable!("an implicit method on a system that was compiled without a Jacobian")
+        };
+        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
+        inputs.extend([z, &self.time]);
+        inputs.extend(self.captures.iter().copied());
+        kernels.value.run(&inputs, &mut [dfdz, dfdt], self.scratch);
+    }
+
+    /// The pull-back through both.
+    pub(super) fn pull_jacobian(&mut self, t: f64, z: &[T], bars: (&[T], &[T]), z_bar: &mut [T], t_bar: &mut [T]) {
+        self.clock(&[t]);
+        let Some(pull) = self.kernels.jacobian.as_ref().and_then(|kernels| kernels.pull.as_ref()) else {
+            unreachable!("a pull-back through a Jacobian that was compiled without one")
+        };
+        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
+        inputs.extend([z, &self.time, bars.0, bars.1]);
+        inputs.extend(self.captures.iter().copied());
+        z_bar.fill(T::default());
+        t_bar.fill(T::default());
+        let mut outputs: SmallVec<[&mut [T]; 16]> = SmallVec::new();
+        let rest = self.bars.iter_mut().map(Vec::as_mut_slice);
+        for (slot, buffer) in pull.slots.iter().zip([z_bar, t_bar].into_iter().chain(rest)) {
+            if slot.is_some() {
+                outputs.push(buffer);
+            }
+        }
+        if !outputs.is_empty() {
+            pull.kernel.run(&inputs, &mut outputs, self.scratch);
+        }
+    }
+}
