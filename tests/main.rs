@@ -37,6 +37,8 @@ mod golden;
 mod gradients;
 #[path = "suite/graphs.rs"]
 mod graphs;
+#[path = "suite/implicit.rs"]
+mod implicit;
 #[path = "suite/layers.rs"]
 mod layers;
 #[path = "suite/operators.rs"]

@@ -5,7 +5,7 @@ use pullback::check::{self, Domain, Options};
 use pullback::data::DimSize;
 use pullback::diag::{Diagnostic, Severity, Sources, render};
 use pullback::lower::lower;
-use pullback::solve::Method;
+use pullback::solve::{Implicit, Method};
 use pullback::syntax::ast::{File, ItemKind};
 use pullback::syntax::parse;
 use pullback::train::{Optimizer, ScheduleKind};
@@ -295,6 +295,9 @@ fn the_reference_names_everything() {
     }
     for method in Method::ALL {
         need(&solvers, "a method", format!("| `{}` | {} |", method.name(), method.tableau().order));
+    }
+    for method in Implicit::ALL {
+        need(&solvers, "a method", format!("| `{}` | {} |", method.name(), method.orders().0));
     }
     for option in solver_options() {
         need(&solvers, "an option of solvers", format!("| `{option}` |"));

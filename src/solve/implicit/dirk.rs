@@ -6,7 +6,7 @@
 //! control (Hairer, Wanner, Solving Ordinary Differential Equations II, section IV.8, eq. 8.10 and 8.11).
 
 use super::reverse::Bars;
-use super::step::{Linearisation, Step, add_stages};
+use super::step::{Linearisation, Step, add_stages, combine};
 use crate::solve::options::Options;
 use crate::solve::real::Real;
 use crate::solve::system::{AdjointSystem, Stats, System};
@@ -101,8 +101,7 @@ impl<R: Real> Dirk<R> {
         }
         self.slowest = 0.0;
         for i in 1..=last {
-            self.base.copy_from_slice(&step.z);
-            add_stages(&mut self.base, &step.ks, self.table.a[i - 1], step.h);
+            combine(&mut self.base, &step.z, &step.ks, self.table.a[i - 1], step.h);
             let t = if i == last { step.t_next } else { step.t + self.table.c[i] * step.h };
             if self.gamma > 0.0 {
                 if !self.newton(sys, step, i, t, options, stats) {
@@ -232,8 +231,7 @@ impl<R: Real> Dirk<R> {
         self.stage_bars.resize(n * (last + 1), R::ZERO);
         for i in (1..=last).rev() {
             let t = if i == last { step.t_next } else { step.t + self.table.c[i] * h };
-            self.stage.copy_from_slice(&step.z);
-            add_stages(&mut self.stage, &step.ks, self.table.a[i - 1], h);
+            combine(&mut self.stage, &step.z, &step.ks, self.table.a[i - 1], h);
             add_stages(&mut self.stage, &step.ks[i * n..(i + 1) * n], &[self.gamma], h);
             let outside = |d: usize, z_new: &[R]| if i == last { z_new[d] } else { R::ZERO };
             self.delta.copy_from_slice(&bars.ks[i * n..(i + 1) * n]);

@@ -4,7 +4,7 @@
 //! J̄ = Σ λᵢ uᵢᵀ as that of the Jacobian, which is pulled back once a step ([`AdjointSystem::jacobian_vjp`]).
 
 use super::reverse::Bars;
-use super::step::{Linearisation, Step, add_stages};
+use super::step::{Linearisation, Step, add_stages, combine};
 use super::tables::RosenbrockTable;
 use crate::solve::real::Real;
 use crate::solve::system::{AdjointSystem, Stats, System};
@@ -47,23 +47,24 @@ impl<R: Real> Rosenbrock<R> {
         self.linear.factor(h * self.table.gamma);
         for i in 0..self.table.alpha.len() {
             let row = self.table.row(i);
-            self.stage.copy_from_slice(&step.z);
-            add_stages(&mut self.stage, &step.ks, row, 1.0);
+            combine(&mut self.stage, &step.z, &step.ks, row, 1.0);
             let (before, u) = step.ks.split_at_mut(i * n);
             let u = &mut u[..n];
             let alpha = self.table.alpha[i];
             let t = if alpha >= 1.0 { step.t_next } else { step.t + alpha * h };
+            // Before f, which the processor need not wait for then.
+            self.r.fill(R::ZERO);
+            add_stages(&mut self.r, &self.linear.dfdt, &[self.table.d[i]], h);
+            add_stages(&mut self.r, before, if i == 0 { &[] } else { self.table.c[i - 1] }, 1.0 / h);
             sys.rhs(&[t], &self.stage, u);
-            if let Some(i) = i.checked_sub(1) {
-                add_stages(u, before, self.table.c[i], 1.0 / h);
+            for (u, r) in u.iter_mut().zip(&self.r) {
+                *u += *r;
             }
-            add_stages(u, &self.linear.dfdt, &[self.table.d[i]], h);
             self.linear.lu.solve(u);
         }
         stats.rhs_calls += self.table.alpha.len();
         stats.rhs_evaluations += self.table.alpha.len();
-        step.z_new.copy_from_slice(&step.z);
-        add_stages(&mut step.z_new, &step.ks, self.table.b, 1.0);
+        combine(&mut step.z_new, &step.z, &step.ks, self.table.b, 1.0);
         step.error.fill(R::ZERO);
         add_stages(&mut step.error, &step.ks, self.table.error, 1.0);
     }
@@ -97,8 +98,7 @@ impl<R: Real> Rosenbrock<R> {
             }
             self.linear.lu.solve_transposed(&mut self.r);
             self.matrix_bar(step, i, bars);
-            self.stage.copy_from_slice(&step.z);
-            add_stages(&mut self.stage, &step.ks, table.row(i), 1.0);
+            combine(&mut self.stage, &step.z, &step.ks, table.row(i), 1.0);
             let alpha = table.alpha[i];
             let t = if alpha >= 1.0 { step.t_next } else { step.t + alpha * h };
             sys.vjp(&[t], &self.stage, &self.r, &mut self.z_part, &mut bars.t_part, true);

@@ -64,10 +64,10 @@ impl<R: Real> Step<R> {
 /// out += Σ factor·row[j] kⱼ over the row's stages.
 pub(super) fn add_stages<R: Real>(out: &mut [R], ks: &[R], row: &[f64], factor: f64) {
     match out.len() {
-        1 => add_few::<R, 1>(out, ks, row, factor),
-        2 => add_few::<R, 2>(out, ks, row, factor),
-        3 => add_few::<R, 3>(out, ks, row, factor),
-        4 => add_few::<R, 4>(out, ks, row, factor),
+        1 => add_few::<R, 1>(out, None, ks, row, factor),
+        2 => add_few::<R, 2>(out, None, ks, row, factor),
+        3 => add_few::<R, 3>(out, None, ks, row, factor),
+        4 => add_few::<R, 4>(out, None, ks, row, factor),
         n => {
             for (a, k) in row.iter().zip(ks.chunks_exact(n.max(1))) {
                 let a = R::from_f64(factor * a);
@@ -79,10 +79,24 @@ pub(super) fn add_stages<R: Real>(out: &mut [R], ks: &[R], row: &[f64], factor: 
     }
 }
 
+/// out = base + Σ factor·row[j] kⱼ over the row's stages.
+pub(super) fn combine<R: Real>(out: &mut [R], base: &[R], ks: &[R], row: &[f64], factor: f64) {
+    match out.len() {
+        1 => add_few::<R, 1>(out, Some(base), ks, row, factor),
+        2 => add_few::<R, 2>(out, Some(base), ks, row, factor),
+        3 => add_few::<R, 3>(out, Some(base), ks, row, factor),
+        4 => add_few::<R, 4>(out, Some(base), ks, row, factor),
+        _ => {
+            out.copy_from_slice(base);
+            add_stages(out, ks, row, factor);
+        }
+    }
+}
+
 /// The same for a few components, whose sums stay in registers.
-fn add_few<R: Real, const N: usize>(out: &mut [R], ks: &[R], row: &[f64], factor: f64) {
+fn add_few<R: Real, const N: usize>(out: &mut [R], base: Option<&[R]>, ks: &[R], row: &[f64], factor: f64) {
     let Some(out) = out.first_chunk_mut::<N>() else { return };
-    let mut sum = *out;
+    let mut sum = *base.and_then(|base| base.first_chunk::<N>()).unwrap_or(out);
     for (a, k) in row.iter().zip(ks.as_chunks::<N>().0) {
         let a = R::from_f64(factor * a);
         for d in 0..N {
