@@ -1,45 +1,29 @@
 //! A step of an ESDIRK method, or of an explicit one (γ = 0), and its reverse.
 //!
-//! With Zᵢ = zₙ + h Σ_{j≤i} aᵢⱼ kⱼ and kᵢ = f(tₙ + cᵢh, Zᵢ), the unknown of stage i is u = hγ kᵢ, found by Newton's method
-//! with one matrix for all stages and, as long as it converges quickly, for several steps: W δ = f(Z) − u/(hγ). The
-//! iteration ends when η‖δ‖ ≤ κ, η = Θ/(1 − Θ), Θ being the ratio of the last two ‖δ‖ and the norm that of the error
-//! control (Hairer, Wanner, Solving Ordinary Differential Equations II, section IV.8, eq. 8.10 and 8.11).
+//! With Zᵢ = zₙ + h Σ_{j≤i} aᵢⱼ kⱼ and kᵢ = f(tₙ + cᵢh, Zᵢ), the unknown of stage i is hγ kᵢ, found by Newton's method
+//! with one matrix for all stages ([`Newton`]).
 
+use super::newton::{Newton, evaluate};
 use super::reverse::Bars;
-use super::step::{Linearisation, Step, add_stages, combine};
+use super::step::{Step, add_stages, combine};
 use crate::solve::options::Options;
 use crate::solve::real::Real;
 use crate::solve::system::{AdjointSystem, Stats, System};
 use crate::solve::tableau::Tableau;
 
-/// Iterations of a stage before the step is tried with half its length, and where its length is fixed.
-const MOST_ITERATIONS: usize = 10;
-const MOST_ITERATIONS_FIXED: usize = 100;
 /// Stages that a first guess is extrapolated from.
 const MOST_NODES: usize = 5;
-/// The Jacobian of the last step is used again while Θ stays below.
-const QUICK: f64 = 1e-3;
 
 #[derive(Debug)]
 pub(super) struct Dirk<R> {
     pub(super) table: &'static Tableau,
     pub(super) gamma: f64,
-    linear: Linearisation<R>,
-    /// Accepted steps since the Jacobian was evaluated; `None`: never.
-    age: Option<usize>,
-    /// Largest Θ of the last attempt.
-    slowest: f64,
-    /// η of the stage before.
-    eta: f64,
+    newton: Newton<R>,
     base: Vec<R>,
     pub(super) stage: Vec<R>,
-    u: Vec<R>,
-    delta: Vec<R>,
-    inverse_scale: Vec<f64>,
     /// Weights of the stages before for a first guess of stage i: the polynomial through them at cᵢ.
     guesses: Vec<Vec<f64>>,
-    /// Cotangents of the stage states, `[S][D]`, in reverse.
-    stage_bars: Vec<R>,
+    w: Vec<R>,
 }
 
 impl<R: Real> Dirk<R> {
@@ -48,17 +32,11 @@ impl<R: Real> Dirk<R> {
         Self {
             table,
             gamma,
-            linear: Linearisation::new(if gamma > 0.0 { dim } else { 0 }),
-            age: None,
-            slowest: 0.0,
-            eta: 1.0,
+            newton: Newton::new(if gamma > 0.0 { dim } else { 0 }),
             base: zeros(),
             stage: zeros(),
-            u: zeros(),
-            delta: zeros(),
-            inverse_scale: vec![0.0; dim],
             guesses: (0..table.stages()).map(|i| extrapolation(table.c, i)).collect(),
-            stage_bars: Vec::new(),
+            w: zeros(),
         }
     }
 
@@ -76,116 +54,51 @@ impl<R: Real> Dirk<R> {
             step.first_known = true;
         }
         if self.gamma > 0.0 {
-            self.rescale(step, options);
-            if self.age.is_none_or(|age| age > 0 && self.slowest > QUICK) {
-                self.linear.evaluate(sys, step.t, &step.z, stats);
-                self.age = Some(0);
+            let c = step.h * self.gamma;
+            self.newton.begin(sys, step, c, options, stats);
+            while !self.stages(sys, step, options, stats) {
+                if !self.newton.again(sys, step, c, stats) {
+                    return false;
+                }
             }
-        }
-        while !self.stages(sys, step, options, stats) {
-            if self.age == Some(0) {
-                return false;
-            }
-            self.linear.evaluate(sys, step.t, &step.z, stats);
-            self.age = Some(0);
+        } else {
+            self.explicit(sys, step, stats);
         }
         step.error.fill(R::ZERO);
         add_stages(&mut step.error, &step.ks, self.table.error, step.h);
         true
     }
 
-    fn stages<S: System<R>>(&mut self, sys: &mut S, step: &mut Step<R>, options: &Options, stats: &mut Stats) -> bool {
+    fn time(&self, step: &Step<R>, i: usize) -> f64 {
+        if i + 1 == self.table.stages() { step.t_next } else { step.t + self.table.c[i] * step.h }
+    }
+
+    fn explicit<S: System<R>>(&mut self, sys: &mut S, step: &mut Step<R>, stats: &mut Stats) {
         let (n, last) = (step.dim, self.table.stages() - 1);
-        if self.gamma > 0.0 {
-            self.linear.factor(step.h * self.gamma);
-        }
-        self.slowest = 0.0;
         for i in 1..=last {
+            let target = if i == last { &mut step.z_new } else { &mut self.stage };
+            combine(target, &step.z, &step.ks, self.table.a[i - 1], step.h);
+            let state = if i == last { &step.z_new } else { &self.stage };
+            evaluate(sys, self.time(step, i), state, &mut step.ks[i * n..(i + 1) * n], stats);
+        }
+    }
+
+    fn stages<S: System<R>>(&mut self, sys: &mut S, step: &mut Step<R>, options: &Options, stats: &mut Stats) -> bool {
+        let (n, c) = (step.dim, step.h * self.gamma);
+        let inverse = R::from_f64(1.0 / c);
+        for i in 1..self.table.stages() {
             combine(&mut self.base, &step.z, &step.ks, self.table.a[i - 1], step.h);
-            let t = if i == last { step.t_next } else { step.t + self.table.c[i] * step.h };
-            if self.gamma > 0.0 {
-                if !self.newton(sys, step, i, t, options, stats) {
-                    return false;
-                }
-            } else {
-                if i < last {
-                    self.stage.copy_from_slice(&self.base);
-                }
-                evaluate(sys, t, &self.base, &mut step.ks[i * n..(i + 1) * n], stats);
-            }
-        }
-        let end = if self.gamma > 0.0 { &self.stage } else { &self.base };
-        step.z_new.copy_from_slice(end);
-        true
-    }
-
-    fn rescale(&mut self, step: &Step<R>, options: &Options) {
-        for (scale, z) in self.inverse_scale.iter_mut().zip(&step.z) {
-            *scale = 1.0 / (options.atol.max(1e-30) + options.rtol * z.to_f64().abs());
-        }
-    }
-
-    /// Solves stage `i` > 0.
-    fn newton<S: System<R>>(
-        &mut self,
-        sys: &mut S,
-        step: &mut Step<R>,
-        i: usize,
-        t: f64,
-        options: &Options,
-        stats: &mut Stats,
-    ) -> bool {
-        let n = step.dim;
-        let h_gamma = step.h * self.gamma;
-        let inverse = R::from_f64(1.0 / h_gamma);
-        let (before, k) = step.ks.split_at_mut(i * n);
-        let k = &mut k[..n];
-        self.u.fill(R::ZERO);
-        add_stages(&mut self.u, before, &self.guesses[i], h_gamma);
-        let kappa = (10.0 * f64::EPSILON / options.rtol.max(1e-14)).max(options.rtol.sqrt().min(0.03));
-        let mut previous = f64::INFINITY;
-        // Of the stage before; a little less sure of itself.
-        let mut eta = self.eta.max(f64::EPSILON).powf(0.8);
-        let most = if options.fixed_step.is_some() { MOST_ITERATIONS_FIXED } else { MOST_ITERATIONS };
-        for iteration in 0..most {
-            for ((stage, base), u) in self.stage.iter_mut().zip(&self.base).zip(&self.u) {
-                *stage = *base + *u;
-            }
-            evaluate(sys, t, &self.stage, &mut self.delta, stats);
-            for (delta, u) in self.delta.iter_mut().zip(&self.u) {
-                *delta = *delta - inverse * *u;
-            }
-            self.linear.lu.solve(&mut self.delta);
-            let mut sum = 0.0;
-            for ((u, delta), scale) in self.u.iter_mut().zip(&self.delta).zip(&self.inverse_scale) {
-                *u += *delta;
-                sum += (delta.to_f64() * scale).powi(2);
-            }
-            let norm = (sum / n.max(1) as f64).sqrt();
-            if !norm.is_finite() {
+            self.newton.u.fill(R::ZERO);
+            add_stages(&mut self.newton.u, &step.ks, &self.guesses[i], c);
+            if !self.newton.solve(sys, self.time(step, i), &self.base, c, options, stats) {
                 return false;
             }
-            if iteration > 0 {
-                let theta = norm / previous;
-                self.slowest = self.slowest.max(theta);
-                // What is left after the iterations that remain must be small enough.
-                let left = (most - 1 - iteration) as i32;
-                if norm > 0.0 && (theta >= 0.99 || theta.powi(left) / (1.0 - theta) * norm > kappa) {
-                    return false;
-                }
-                eta = theta / (1.0 - theta);
+            for (k, u) in step.ks[i * n..(i + 1) * n].iter_mut().zip(&self.newton.u) {
+                *k = inverse * *u;
             }
-            if norm <= 0.0 || eta * norm <= kappa {
-                self.eta = eta;
-                for (((stage, base), u), k) in self.stage.iter_mut().zip(&self.base).zip(&self.u).zip(k) {
-                    *stage = *base + *u;
-                    *k = inverse * *u;
-                }
-                return true;
-            }
-            previous = norm;
         }
-        false
+        step.z_new.copy_from_slice(&self.newton.state);
+        true
     }
 
     /// Weights of the stages in H'(cᵢ) − kᵢ, H being dense output.
@@ -199,7 +112,7 @@ impl<R: Real> Dirk<R> {
         let last = (self.table.stages() - 1) * step.dim;
         step.ks.copy_within(last..last + step.dim, 0);
         step.first_known = true;
-        self.age = self.age.map(|age| age + 1);
+        self.newton.accepted();
     }
 
     /// h times an estimate of the spectral radius of ∂f/∂z, from two stages at the new point (Hairer, Wanner, section
@@ -228,23 +141,23 @@ impl<R: Real> Dirk<R> {
         stats: &mut Stats,
     ) {
         let (n, last, h) = (step.dim, self.table.stages() - 1, step.h);
-        self.stage_bars.resize(n * (last + 1), R::ZERO);
         for i in (1..=last).rev() {
-            let t = if i == last { step.t_next } else { step.t + self.table.c[i] * h };
+            let t = self.time(step, i);
             combine(&mut self.stage, &step.z, &step.ks, self.table.a[i - 1], h);
             add_stages(&mut self.stage, &step.ks[i * n..(i + 1) * n], &[self.gamma], h);
             let outside = |d: usize, z_new: &[R]| if i == last { z_new[d] } else { R::ZERO };
-            self.delta.copy_from_slice(&bars.ks[i * n..(i + 1) * n]);
+            self.w.copy_from_slice(&bars.ks[i * n..(i + 1) * n]);
             if self.gamma > 0.0 {
                 let inverse = R::from_f64(1.0 / (h * self.gamma));
-                self.linear.evaluate(sys, t, &self.stage, stats);
-                self.linear.factor(h * self.gamma);
-                for (d, w) in self.delta.iter_mut().enumerate() {
+                let linear = &mut self.newton.linear;
+                linear.evaluate(sys, t, &self.stage, stats);
+                linear.factor(h * self.gamma);
+                for (d, w) in self.w.iter_mut().enumerate() {
                     *w = inverse * *w + outside(d, &bars.z_new);
                 }
-                self.linear.lu.solve_transposed(&mut self.delta);
+                linear.lu.solve_transposed(&mut self.w);
             }
-            sys.vjp(&[t], &self.stage, &self.delta, &mut self.base, &mut bars.t_part, true);
+            sys.vjp(&[t], &self.stage, &self.w, &mut self.base, &mut bars.t_part, true);
             stats.vjp_calls += 1;
             bars.stage_time(self.table.c[i]);
             for d in 0..n {
@@ -273,12 +186,6 @@ impl<R: Real> Dirk<R> {
             bars.h += a * product;
         }
     }
-}
-
-fn evaluate<R: Real, S: System<R>>(sys: &mut S, t: f64, z: &[R], dz: &mut [R], stats: &mut Stats) {
-    sys.rhs(&[t], z, dz);
-    stats.rhs_calls += 1;
-    stats.rhs_evaluations += 1;
 }
 
 /// Lagrange weights of the nodes before `i` at node `i`; only the last few, since a long polynomial swings.

@@ -8,6 +8,7 @@ pub(super) mod differences;
 mod dirk;
 mod forward;
 mod lu;
+mod newton;
 mod reverse;
 mod rosenbrock;
 mod scheme;
