@@ -22,6 +22,8 @@ pub(super) struct LaneTape<R> {
     pub(super) k: Vec<R>,
     /// Which scheme of an implicit method took the step, `[steps]`; `k` then has all stages of every step.
     pub(super) scheme: Vec<u8>,
+    /// Its order, where that varies.
+    pub(super) order: Vec<u8>,
 }
 
 impl<R: Real> Tape<R> {
@@ -47,12 +49,19 @@ impl<R: Real> Tape<R> {
     pub(super) fn reset(&mut self, z0: &[R], lanes: usize, stages_kept: bool) {
         self.stages_kept = stages_kept;
         self.failures = vec![None; lanes];
-        self.lanes.resize_with(lanes, || LaneTape { s: Vec::new(), z: Vec::new(), k: Vec::new(), scheme: Vec::new() });
+        self.lanes.resize_with(lanes, || LaneTape {
+            s: Vec::new(),
+            z: Vec::new(),
+            k: Vec::new(),
+            scheme: Vec::new(),
+            order: Vec::new(),
+        });
         for (lane, tape) in self.lanes.iter_mut().enumerate() {
             tape.s.clear();
             tape.z.clear();
             tape.k.clear();
             tape.scheme.clear();
+            tape.order.clear();
             tape.s.push(0.0);
             tape.z.extend(z0[lane.min(z0.len())..].iter().step_by(lanes));
         }
@@ -72,13 +81,15 @@ impl<R: Real> Tape<R> {
 }
 
 impl<R: Real> Tape<R> {
-    /// Adds a step of the only lane, taken by `scheme` with the stages `ks`.
-    pub(super) fn push_single(&mut self, s: f64, scheme: usize, z_new: &[R], ks: &[R]) {
+    /// Adds a step of the only lane, taken by a scheme (its index and its order) with the stages `ks`.
+    pub(super) fn push_single(&mut self, s: f64, scheme: (usize, usize), z_new: &[R], ks: &[R]) {
+        let small = |x: usize| u8::try_from(x).unwrap_or(u8::MAX);
         let tape = &mut self.lanes[0];
         tape.s.push(s);
         tape.z.extend_from_slice(z_new);
         tape.k.extend_from_slice(ks);
-        tape.scheme.push(u8::try_from(scheme).unwrap_or(u8::MAX));
+        tape.scheme.push(small(scheme.0));
+        tape.order.push(small(scheme.1));
     }
 }
 

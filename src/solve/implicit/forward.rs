@@ -191,12 +191,17 @@ impl<R: Real> Run<'_, R> {
     fn accept(&mut self, tape: Option<&mut Tape<R>>) {
         let (current, dim) = (self.switch.current(), self.step.dim);
         let stages = self.schemes[current].stages();
+        let order = self.schemes[current].variable_order();
         self.outputs(current);
         if let Some(tape) = tape {
-            tape.push_single(self.clock.s, current, &self.step.z_new, &self.step.ks[..stages * dim]);
+            tape.push_single(self.clock.s, (current, order), &self.step.z_new, &self.step.ks[..stages * dim]);
         }
         self.switch.observe(&self.schemes[current], &self.step, self.options);
-        self.schemes[current].accepted(&mut self.step);
+        if let Some(factor) = self.schemes[current].accepted(&mut self.step, self.options)
+            && self.options.fixed_step.is_none()
+        {
+            self.clock.ds = factor * (self.step.h / self.schedule.span[0]);
+        }
         self.step.first_known &= self.switch.current() == current;
         std::mem::swap(&mut self.step.z, &mut self.step.z_new);
     }

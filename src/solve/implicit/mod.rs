@@ -4,6 +4,7 @@
 //! iteration, or (in `auto`) an explicit one. [`forward`] steps, [`reverse`] differentiates the steps taken. Both need
 //! the Jacobian of the right-hand side ([`System::jacobian`]), the reverse of Rosenbrock steps its derivative too.
 
+mod bdf;
 pub(super) mod differences;
 mod dirk;
 mod forward;
@@ -30,13 +31,15 @@ pub enum Implicit {
     Kvaerno5,
     /// Rosenbrock–Wanner 5(4) of Steinebach.
     Rodas5p,
+    /// Numerical differentiation formulas of orders 1 to 5 of Shampine and Reichelt.
+    Bdf,
     /// `tsit5` until the system turns out to be stiff, then `rodas5p`, and back.
     Auto,
 }
 
 impl Implicit {
     /// Every implicit method.
-    pub const ALL: [Self; 3] = [Self::Kvaerno5, Self::Rodas5p, Self::Auto];
+    pub const ALL: [Self; 4] = [Self::Kvaerno5, Self::Rodas5p, Self::Bdf, Self::Auto];
 
     /// The name users write.
     #[must_use]
@@ -44,16 +47,18 @@ impl Implicit {
         match self {
             Self::Kvaerno5 => "kvaerno5",
             Self::Rodas5p => "rodas5p",
+            Self::Bdf => "bdf",
             Self::Auto => "auto",
         }
     }
 
-    /// Order, order of the error estimate, order of dense output.
+    /// Order, order of the error estimate, order of dense output; of several the highest.
     #[must_use]
     pub const fn orders(self) -> (usize, usize, usize) {
         let table = &tables::RODAS5P;
         match self {
             Self::Kvaerno5 => (5, 4, tables::KVAERNO5.tableau.dense_order),
+            Self::Bdf => (bdf::HIGHEST, bdf::HIGHEST, bdf::HIGHEST),
             Self::Rodas5p | Self::Auto => (table.order, table.embedded_order, table.dense_order),
         }
     }
@@ -62,7 +67,7 @@ impl Implicit {
     #[must_use]
     pub const fn differentiates_jacobian(self) -> bool {
         match self {
-            Self::Kvaerno5 => false,
+            Self::Kvaerno5 | Self::Bdf => false,
             Self::Rodas5p | Self::Auto => true,
         }
     }
@@ -72,7 +77,7 @@ impl Implicit {
     pub const fn esdirk(self) -> Option<&'static Esdirk> {
         match self {
             Self::Kvaerno5 => Some(&tables::KVAERNO5),
-            Self::Rodas5p | Self::Auto => None,
+            Self::Rodas5p | Self::Bdf | Self::Auto => None,
         }
     }
 
@@ -81,7 +86,7 @@ impl Implicit {
     pub const fn rosenbrock(self) -> Option<&'static RosenbrockTable> {
         match self {
             Self::Rodas5p => Some(&tables::RODAS5P),
-            Self::Kvaerno5 | Self::Auto => None,
+            Self::Kvaerno5 | Self::Bdf | Self::Auto => None,
         }
     }
 
@@ -90,6 +95,7 @@ impl Implicit {
     pub const fn stages(self) -> usize {
         match self {
             Self::Kvaerno5 => tables::KVAERNO5.tableau.stages(),
+            Self::Bdf => bdf::ROWS,
             Self::Rodas5p | Self::Auto => tables::RODAS5P.alpha.len(),
         }
     }

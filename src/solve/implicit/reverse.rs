@@ -114,6 +114,7 @@ impl<R: Real> Reverse<'_, R> {
         for n in (0..steps).rev() {
             let kind = lane.scheme[n];
             let scheme = &mut schemes[usize::from(kind)];
+            scheme.resume(usize::from(lane.order[n]));
             let size = scheme.stages() * dim;
             end -= size;
             self.load(n, &lane.k[end..end + size]);
@@ -126,7 +127,8 @@ impl<R: Real> Reverse<'_, R> {
                     *k += *carry;
                 }
             }
-            scheme.reverse(sys, &self.step, &mut self.bars, &mut self.cotangents.stats);
+            let before = n.checked_sub(1).map(|n| (lane.s[n + 1] - lane.s[n]) * self.schedule.span[0]);
+            scheme.reverse(sys, &self.step, before, &mut self.bars, &mut self.cotangents.stats);
             carry.fill(R::ZERO);
             if scheme.shares_first() {
                 if n > 0 && lane.scheme[n - 1] == kind {

@@ -1,6 +1,7 @@
 //! The schemes behind one interface.
 
 use super::Implicit;
+use super::bdf::{self, Bdf};
 use super::dirk::Dirk;
 use super::reverse::Bars;
 use super::rosenbrock::Rosenbrock;
@@ -15,6 +16,7 @@ use crate::solve::system::{AdjointSystem, Stats, System};
 pub(super) enum Scheme<R> {
     Dirk(Dirk<R>),
     Rosenbrock(Rosenbrock<R>),
+    Bdf(Bdf<R>),
 }
 
 impl<R: Real> Scheme<R> {
@@ -24,6 +26,7 @@ impl<R: Real> Scheme<R> {
         match method {
             Implicit::Rodas5p => vec![rosenbrock()],
             Implicit::Kvaerno5 => vec![Self::Dirk(Dirk::new(&KVAERNO5.tableau, KVAERNO5.gamma, dim))],
+            Implicit::Bdf => vec![Self::Bdf(Bdf::new(dim))],
             Implicit::Auto => vec![Self::Dirk(Dirk::new(&TSIT5, 0.0, dim)), rosenbrock()],
         }
     }
@@ -32,6 +35,7 @@ impl<R: Real> Scheme<R> {
         match self {
             Self::Dirk(dirk) => dirk.table.stages(),
             Self::Rosenbrock(rosenbrock) => rosenbrock.table.alpha.len(),
+            Self::Bdf(_) => bdf::ROWS,
         }
     }
 
@@ -40,6 +44,7 @@ impl<R: Real> Scheme<R> {
         match self {
             Self::Dirk(dirk) => dirk.table.embedded_order.unwrap_or(0) as f64 + 1.0,
             Self::Rosenbrock(rosenbrock) => rosenbrock.table.embedded_order as f64 + 1.0,
+            Self::Bdf(bdf) => bdf.order as f64 + 1.0,
         }
     }
 
@@ -57,13 +62,35 @@ impl<R: Real> Scheme<R> {
                 rosenbrock.attempt(sys, step, stats);
                 true
             }
+            Self::Bdf(bdf) => bdf.attempt(sys, step, options, stats),
         }
     }
 
-    pub(super) fn accepted(&mut self, step: &mut Step<R>) {
+    /// Takes note of an accepted step; a factor for the length of the next one where the scheme chooses that itself.
+    pub(super) fn accepted(&mut self, step: &mut Step<R>, options: &Options) -> Option<f64> {
         match self {
             Self::Dirk(dirk) => dirk.accepted(step),
             Self::Rosenbrock(rosenbrock) => rosenbrock.accepted(step),
+            Self::Bdf(bdf) => {
+                bdf.accepted(step, options);
+                return Some(bdf.factor);
+            }
+        }
+        None
+    }
+
+    /// Order of the last attempt, for schemes that change it; [`Self::resume`] sets it again in reverse.
+    pub(super) fn variable_order(&self) -> usize {
+        match self {
+            Self::Dirk(_) | Self::Rosenbrock(_) => 0,
+            Self::Bdf(bdf) => bdf.order,
+        }
+    }
+
+    pub(super) fn resume(&mut self, order: usize) {
+        match self {
+            Self::Dirk(_) | Self::Rosenbrock(_) => {}
+            Self::Bdf(bdf) => bdf.order = order,
         }
     }
 
@@ -71,7 +98,7 @@ impl<R: Real> Scheme<R> {
     pub(super) fn shares_first(&self) -> bool {
         match self {
             Self::Dirk(_) => true,
-            Self::Rosenbrock(_) => false,
+            Self::Rosenbrock(_) | Self::Bdf(_) => false,
         }
     }
 
@@ -81,6 +108,7 @@ impl<R: Real> Scheme<R> {
         match self {
             Self::Dirk(dirk) => (dirk.table.dense_weight(i, theta), dirk.table.dense_slope(i, theta)),
             Self::Rosenbrock(r) => (r.table.dense_weight(i, theta), r.table.dense_slope(i, theta)),
+            Self::Bdf(bdf) => bdf::dense(bdf.order, i, theta),
         }
     }
 
@@ -99,7 +127,7 @@ impl<R: Real> Scheme<R> {
                 add_stages(out, &step.ks, &slopes, 0.425 * step.h);
                 true
             }
-            Self::Dirk(_) => false,
+            Self::Dirk(_) | Self::Bdf(_) => false,
             Self::Rosenbrock(rosenbrock) => {
                 add_stages(out, &step.ks, rosenbrock.table.dense[2], 0.01);
                 true
@@ -111,21 +139,23 @@ impl<R: Real> Scheme<R> {
     pub(super) fn stages_are_slopes(&self) -> bool {
         match self {
             Self::Dirk(_) => true,
-            Self::Rosenbrock(_) => false,
+            Self::Rosenbrock(_) | Self::Bdf(_) => false,
         }
     }
 
-    /// Reverses a step.
+    /// Reverses a step; `before` is the length of the one before it.
     pub(super) fn reverse<S: AdjointSystem<R>>(
         &mut self,
         sys: &mut S,
         step: &Step<R>,
+        before: Option<f64>,
         bars: &mut Bars<R>,
         stats: &mut Stats,
     ) {
         match self {
             Self::Dirk(dirk) => dirk.reverse(sys, step, bars, stats),
             Self::Rosenbrock(rosenbrock) => rosenbrock.reverse(sys, step, bars, stats),
+            Self::Bdf(bdf) => bdf.reverse(sys, step, before, bars, stats),
         }
     }
 }

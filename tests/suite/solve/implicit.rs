@@ -167,7 +167,8 @@ fn very_stiff_linear_problem() {
         for (z, t) in solution.values.iter().zip(ts) {
             assert!((z - t.cos()).abs() < 1e-5, "{} at {t}: {z}", method.name());
         }
-        assert!(solution.stats.accepted[0] < 100, "{}: {:?}", method.name(), solution.stats);
+        let most = if method == Implicit::Bdf { 400 } else { 100 };
+        assert!(solution.stats.accepted[0] < most, "{}: {:?}", method.name(), solution.stats);
     }
 }
 
