@@ -36,10 +36,10 @@ fn error_constant(k: usize) -> f64 {
     KAPPA[k] * GAMMA[k] + 1.0 / (k + 1) as f64
 }
 
-/// The ratio of two step lengths, exactly 1 where they differ by rounding.
-fn ratio(h: f64, before: f64) -> f64 {
-    let r = h / before;
-    if (r - 1.0).abs() < 1e-10 { 1.0 } else { r }
+/// The ratio of two step lengths where they differ by more than rounding.
+fn ratio(h: f64, before: Option<f64>) -> Option<f64> {
+    let r = h / before?;
+    if (r - 1.0).abs() < 1e-10 { None } else { Some(r) }
 }
 
 /// Differences on the grid with r times the step length from those on the old one, as a matrix for rows 1..=k:
@@ -128,9 +128,8 @@ impl<R: Real> Bdf<R> {
         if self.before.is_none() {
             self.start(sys, step, stats);
         }
-        let r = self.before.map_or(1.0, |before| ratio(step.h, before));
         step.ks.copy_from_slice(&self.table);
-        if r != 1.0 {
+        if let Some(r) = ratio(step.h, self.before) {
             self.equal = 0;
             self.to_grid(&mut step.ks, n, r);
         }
@@ -258,10 +257,10 @@ impl<R: Real> Bdf<R> {
         stats.vjp_calls += 1;
         stats.rhs_calls += 1;
         bars.stage_time(1.0);
-        for d in 0..n {
-            bars.h += (w[d] * self.base[d]).to_f64() / h;
-            for j in 0..=k {
-                let psi = R::from_f64(GAMMA[j] / alpha(k)) * inverse * w[d];
+        for (d, w) in w.iter().enumerate() {
+            bars.h += (*w * self.base[d]).to_f64() / h;
+            for (j, gamma) in GAMMA.iter().enumerate().take(k + 1) {
+                let psi = R::from_f64(gamma / alpha(k)) * inverse * *w;
                 self.carry[j * n + d] += self.part[d] - psi;
             }
         }
@@ -278,14 +277,13 @@ impl<R: Real> Bdf<R> {
         stats: &mut Stats,
     ) {
         let (n, k) = (step.dim, self.order);
-        let r = before.map_or(1.0, |before| ratio(step.h, before));
-        if r != 1.0 {
+        if let Some(r) = ratio(step.h, before) {
             let matrix = regrid(k, r);
             for d in 0..n {
                 let mut column = [R::ZERO; HIGHEST + 1];
                 for (i, sum) in column.iter_mut().enumerate().take(k + 1) {
-                    for j in 1..=k {
-                        *sum += R::from_f64(matrix[j][i]) * self.carry[j * n + d];
+                    for (j, row) in matrix.iter().enumerate().take(k + 1).skip(1) {
+                        *sum += R::from_f64(row[i]) * self.carry[j * n + d];
                     }
                 }
                 self.carry[d] += column[0];

@@ -61,8 +61,8 @@ pub(in crate::solve) fn jacobian_vjp<R: Real, S: AdjointSystem<R> + ?Sized>(
         let h = step::<R>(if j < n { z[j].to_f64() } else { t }, 1.0 / 3.0);
         for side in [1.0, -1.0] {
             let weight = R::from_f64(side / (2.0 * h));
-            for i in 0..n {
-                w[i] = weight * if j < n { bars.0[i * n + j] } else { bars.1[i] };
+            for (i, w) in w.iter_mut().enumerate() {
+                *w = weight * if j < n { bars.0[i * n + j] } else { bars.1[i] };
             }
             if j < n {
                 moved[j] = R::from_f64(z[j].to_f64() + side * h);

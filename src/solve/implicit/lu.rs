@@ -105,8 +105,8 @@ fn factor<R: Real>(n: usize, a: &mut [R], pivots: &mut [usize]) {
 #[inline(always)]
 fn solve<R: Real>(n: usize, a: &[R], pivots: &[usize], b: &mut [R]) {
     let (a, pivots, b) = (&a[..n * n], &pivots[..n], &mut b[..n]);
-    for k in 0..n {
-        b.swap(k, pivots[k]);
+    for (k, pivot) in pivots.iter().enumerate() {
+        b.swap(k, *pivot);
     }
     for i in 1..n {
         let mut sum = b[i];

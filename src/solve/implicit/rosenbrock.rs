@@ -126,9 +126,9 @@ impl<R: Real> Rosenbrock<R> {
         let u = &step.ks[i * n..(i + 1) * n];
         let (mut along_u, mut along_t) = (0.0, 0.0);
         let weight = R::from_f64(h * self.table.d[i]);
-        for row in 0..n {
+        for (row, u_row) in u.iter().enumerate() {
             let lambda = self.r[row];
-            along_u += (lambda * u[row]).to_f64();
+            along_u += (lambda * *u_row).to_f64();
             along_t += (lambda * self.linear.dfdt[row]).to_f64();
             self.dfdt_bar[row] += weight * lambda;
             for (bar, u) in self.dfdz_bar[row * n..(row + 1) * n].iter_mut().zip(u) {

@@ -116,7 +116,7 @@ impl<R: Real> Scheme<R> {
     /// method can step over a stiff component so far that the ends are right and what lies between is not.
     ///
     /// Cubic Hermite polynomial: h (H' − k) at the stage at c = 0.896; for a remainder of fourth order the error in the
-    /// middle is 0.425 times that. Rodas5P: a hundredth of the last coefficient, which is between twice too little (on
+    /// middle is 0.425 times that. `rodas5p`: a hundredth of the last coefficient, which is between twice too little (on
     /// y' = λ(y − cos t) − sin t, λ = 1e6) and ten times too much (λ = 1).
     pub(super) fn dense_error(&self, step: &Step<R>, out: &mut [R]) -> bool {
         out.fill(R::ZERO);

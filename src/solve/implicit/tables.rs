@@ -121,7 +121,7 @@ const B3: f64 = -11.627539656261098;
 const B4: f64 = -0.18268767659942256;
 const B5: f64 = 0.030198172008377946;
 
-/// Steinebach, Construction of Rosenbrock–Wanner method Rodas5P and numerical benchmarks within the Julia Differential
+/// Steinebach, Construction of Rosenbrock–Wanner method `Rodas5P` and numerical benchmarks within the Julia Differential
 /// Equations package, BIT 63 (2023) 27: order 5(4), eight stages, L-stable, stiffly accurate, with dense output of
 /// order 4.
 pub(in crate::solve) const RODAS5P: RosenbrockTable = RosenbrockTable {

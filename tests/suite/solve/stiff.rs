@@ -46,7 +46,7 @@ struct Case {
     atol: f64,
 }
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 6] = [
     Case {
         name: "robertson to 1e5",
         field: robertson,
@@ -69,6 +69,14 @@ const CASES: [Case; 5] = [
         z0: &[2.0, 0.0],
         t: 2000.0,
         end: &[1.706_167_732_170_469, -0.892_809_701_024_812_5e-3],
+        atol: 1e-2,
+    },
+    Case {
+        name: "van der Pol, mu = 1000, to 3000",
+        field: van_der_pol,
+        z0: &[2.0, 0.0],
+        t: 3000.0,
+        end: &[-1.510_606_936_744_095, 1.178_380_000_730_945e-3],
         atol: 1e-2,
     },
     Case {
