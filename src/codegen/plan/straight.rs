@@ -121,6 +121,7 @@ fn cost(g: &Graph, id: NodeId) -> Option<usize> {
         | Op::Concat(_)
         | Op::SumLanes => size.div_ceil(16),
         Op::Leaf(_)
+        | Op::Conv(_)
         | Op::Gather
         | Op::ScatterAdd
         | Op::ArgMax
@@ -228,6 +229,7 @@ impl Builder<'_> {
             Op::Concat(axis) => self.concat(id, *axis as usize),
             Op::Einsum(spec) => self.einsum(id, spec),
             Op::Leaf(_)
+            | Op::Conv(_)
             | Op::Gather
             | Op::ScatterAdd
             | Op::ArgMax
