@@ -20,6 +20,12 @@ fn main() {
     divan::main();
 }
 
+/// Worker threads: all cores, as the commands use, unless `PULLBACK_BENCH_THREADS` says how many.
+fn threads() -> usize {
+    let wanted = std::env::var("PULLBACK_BENCH_THREADS").ok().and_then(|n| n.parse().ok());
+    wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+}
+
 fn setup<T: Number>(name: &str) -> (Model<T>, Dataset, Vec<f64>) {
     let (params, data) = workloads::workload(name);
     let folder = tempfile::tempdir().unwrap();
@@ -30,7 +36,7 @@ fn setup<T: Number>(name: &str) -> (Model<T>, Dataset, Vec<f64>) {
     let data = data.unwrap();
     let raw = unconstrain(&lowered, &params);
     let lanes = lanes_for(&lowered, data.len);
-    let model = compile(lowered, &Settings { lanes, ..Settings::default() }).unwrap();
+    let model = compile(lowered, &Settings { lanes, threads: threads(), ..Settings::default() }).unwrap();
     (model, data, raw)
 }
 

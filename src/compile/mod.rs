@@ -46,10 +46,23 @@ pub fn lanes_for(model: &Lowered, batch: usize) -> usize {
     match batch {
         _ if steps_singly(model) => 1,
         0..=4 => batch.max(1),
-        _ if shared => batch.next_multiple_of(8),
+        _ if shared && batch < SLICED => batch.next_multiple_of(8),
+        _ if shared => batch.next_multiple_of(32),
         5..=16 => batch.next_multiple_of(8),
         17..=127 => batch.div_ceil(2).next_multiple_of(8),
         _ => 64,
+    }
+}
+
+/// From so many samples on, a tile that shares a step size is evaluated in slices.
+const SLICED: usize = 128;
+
+/// Samples that a system's kernels take side by side, in tiles of `lanes`: slices fit the cache, and threads share them.
+fn slice(lanes: usize, stepping: Stepping) -> usize {
+    match stepping {
+        Stepping::Batch if lanes >= SLICED && lanes.is_multiple_of(64) => 64,
+        Stepping::Batch if lanes >= SLICED && lanes.is_multiple_of(32) => 32,
+        Stepping::Batch | Stepping::PerSample => lanes,
     }
 }
 
@@ -86,7 +99,8 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
         if let (Method::Implicit(method), true, true) = (info.options.method, backwards, settings.gradient) {
             return Err(no_backsolve(method));
         }
-        let kernels = SystemKernels::new(g, parts, lanes, backwards, backend).map_err(refuse)?;
+        let width = slice(lanes, info.options.stepping);
+        let kernels = SystemKernels::new(g, parts, width, backwards, backend).map_err(refuse)?;
         let whole = whole_step(g, parts, info.options.method, lanes, backend).map_err(refuse)?;
         systems.push(kernels.with_steps(whole));
     }

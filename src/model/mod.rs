@@ -8,6 +8,7 @@ mod evaluate;
 mod objective;
 mod parameters;
 mod program;
+mod slices;
 mod step;
 mod system;
 mod tile;

@@ -172,14 +172,15 @@ pub(super) struct Bound<'a, T> {
     /// Cotangents of the captures so far.
     pub bars: Vec<Vec<T>>,
     time: Vec<T>,
-    scratch: &'a mut Vec<T>,
+    /// Buffer of the kernels, to be given back.
+    pub scratch: Vec<T>,
     void: Vec<T>,
     stage_times: Vec<T>,
 }
 
 impl<'a, T: Number> Bound<'a, T> {
     /// Binds captured values, in order.
-    pub fn new(kernels: &'a SystemKernels<T>, captures: SmallVec<[&'a [T]; 8]>, scratch: &'a mut Vec<T>) -> Self {
+    pub fn new(kernels: &'a SystemKernels<T>, captures: SmallVec<[&'a [T]; 8]>, scratch: Vec<T>) -> Self {
         let time = vec![T::default(); kernels.lanes];
         Self { kernels, captures, bars: Vec::new(), time, scratch, void: Vec::new(), stage_times: Vec::new() }
     }
@@ -209,7 +210,7 @@ impl<'a, T: Number> Bound<'a, T> {
                 outputs.push(buffer);
             }
         }
-        vjp.kernel.run(&inputs, &mut outputs, self.scratch);
+        vjp.kernel.run(&inputs, &mut outputs, &mut self.scratch);
     }
 }
 
@@ -227,7 +228,7 @@ impl<T: Number> System<T> for Bound<'_, T> {
         let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
         inputs.extend([z, &self.time]);
         inputs.extend(self.captures.iter().copied());
-        self.kernels.rhs.run(&inputs, &mut [dz], self.scratch);
+        self.kernels.rhs.run(&inputs, &mut [dz], &mut self.scratch);
     }
 
     fn whole_steps(&self) -> bool {
@@ -241,7 +242,7 @@ impl<T: Number> System<T> for Bound<'_, T> {
         inputs.extend([step.z, step.h, step.first, &step.tolerances, &self.stage_times]);
         inputs.extend(self.captures.iter().copied());
         let outputs = &mut [&mut *step.later, &mut *step.z_new, &mut *step.error];
-        whole.forward.run(&inputs, outputs, self.scratch);
+        whole.forward.run(&inputs, outputs, &mut self.scratch);
     }
 
     fn jacobian(&mut self, t: f64, z: &[T], dfdz: &mut [T], dfdt: &mut [T]) {
@@ -283,7 +284,7 @@ impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
         outputs.extend([&mut *step.total, &mut *step.first_bar, &mut *step.t_bar, &mut *step.h_bar]);
         let bars = self.bars.iter_mut().zip(kept).filter(|(_, kept)| **kept);
         outputs.extend(bars.map(|(bar, _)| bar.as_mut_slice()));
-        kernel.run(&inputs, &mut outputs, self.scratch);
+        kernel.run(&inputs, &mut outputs, &mut self.scratch);
     }
 
     fn augmented(&mut self, t: &[f64], z: &[T], w: &[T], dz: &mut [T], z_bar: &mut [T], t_bar: &mut [T]) {

@@ -1,10 +1,11 @@
 //! One tile of samples through a program.
 
 use super::program::{BufferInfo, Makes, Program, Segment, SolveCall, Stage};
+use super::slices::{Cut, Sliced};
 use super::system::Bound;
 use super::{Model, Number};
 use crate::lower::Gradient;
-use crate::solve::{self, Cotangents, Drift, Failure, Problem, Solution, Stats, Tape};
+use crate::solve::{self, AdjointSystem, Cotangents, Drift, Failure, Problem, Solution, Stats, Tape};
 use smallvec::SmallVec;
 
 /// Buffers and tapes of one tile; kept for the next one.
@@ -119,14 +120,23 @@ impl<T: Number> Workspace<T> {
         let z0 = self.laned(program, shared, call.args[0]);
         let (t0, ts) = (self.times(program, shared, call.args[1]), self.times(program, shared, call.args[2]));
         let mut tape = std::mem::take(&mut self.tapes[call.tape]);
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let solution = {
-            let captures = call.args[3..].iter().map(|&b| self.value(program, shared, b)).collect();
-            let mut system = Bound::new(&model.systems[call.system], captures, &mut scratch);
-            let times = ts.len() / program.lanes;
-            let problem = Problem { z0: &z0, t0: &t0, ts: &ts, times, active: &self.active };
-            let options = &model.lowered.systems[call.system].options;
-            solve::solve(&mut system, &problem, options, with_tape.then_some(&mut tape))
+        let scratch = std::mem::take(&mut self.scratch);
+        let kernels = &model.systems[call.system];
+        let options = &model.lowered.systems[call.system].options;
+        let (solution, scratch) = {
+            let captures: SmallVec<[&[T]; 8]> =
+                call.args[3..].iter().map(|&b| self.value(program, shared, b)).collect();
+            let problem = Problem { z0: &z0, t0: &t0, ts: &ts, times: ts.len() / program.lanes, active: &self.active };
+            let tape = with_tape.then_some(&mut tape);
+            if kernels.lanes == program.lanes {
+                let mut system = Bound::new(kernels, captures, scratch);
+                let solution = solve::solve(&mut system, &problem, options, tape);
+                (solution, system.scratch)
+            } else {
+                let cut = Cut::new(kernels, program.lanes, &captures);
+                let mut system = Sliced::new(kernels, program.lanes, &captures, &cut, model.threads > 1);
+                (solve::solve(&mut system, &problem, options, tape), scratch)
+            }
         };
         self.scratch = scratch;
         self.tapes[call.tape] = tape;
@@ -169,23 +179,23 @@ impl<T: Number> Workspace<T> {
         let z0 = self.laned(program, shared, call.args[0]);
         let (t0, ts) = (self.times(program, shared, call.args[1]), self.times(program, shared, call.args[2]));
         let values_bar = self.laned(program, shared, bar);
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let info = &model.lowered.systems[call.system];
-        let (cotangents, bars) = {
-            let captures = call.args[3..].iter().map(|&b| self.value(program, shared, b)).collect();
-            let mut system = Bound::new(&model.systems[call.system], captures, &mut scratch).with_bars();
-            let times = ts.len() / program.lanes;
-            let problem = Problem { z0: &z0, t0: &t0, ts: &ts, times, active: &self.active };
-            let tape = &self.tapes[call.tape];
-            let cotangents = match (info.gradient, &self.solutions[call.tape]) {
-                (Gradient::Backsolve, Some(solution)) => {
-                    solve::backsolve(&mut system, &problem, &info.options, solution, &values_bar)
-                }
-                (Gradient::Backsolve | Gradient::Discrete, _) => {
-                    solve::discrete(&mut system, &problem, &info.options, tape, &values_bar)
-                }
-            };
-            (cotangents, system.bars)
+        let scratch = std::mem::take(&mut self.scratch);
+        let kernels = &model.systems[call.system];
+        let (cotangents, bars, scratch) = {
+            let captures: SmallVec<[&[T]; 8]> =
+                call.args[3..].iter().map(|&b| self.value(program, shared, b)).collect();
+            let problem = Problem { z0: &z0, t0: &t0, ts: &ts, times: ts.len() / program.lanes, active: &self.active };
+            let back = Back { model, call, problem: &problem, tape: &self.tapes[call.tape], values_bar: &values_bar };
+            let solution = self.solutions[call.tape].as_ref();
+            if kernels.lanes == program.lanes {
+                let mut system = Bound::new(kernels, captures, scratch).with_bars();
+                let cotangents = back.run(&mut system, solution);
+                (cotangents, system.bars, system.scratch)
+            } else {
+                let cut = Cut::new(kernels, program.lanes, &captures);
+                let mut system = Sliced::new(kernels, program.lanes, &captures, &cut, model.threads > 1).with_bars();
+                (back.run(&mut system, solution), system.into_bars(), scratch)
+            }
         };
         self.scratch = scratch;
         for (lane, failure) in cotangents.failures.iter().enumerate() {
@@ -220,6 +230,29 @@ impl<T: Number> Workspace<T> {
         } else {
             for (sum, &x) in self.buffers[b].iter_mut().zip(value) {
                 *sum = T::narrow(sum.widen() + x.widen());
+            }
+        }
+    }
+}
+
+/// What a reverse pass starts from.
+struct Back<'a, T> {
+    model: &'a Model<T>,
+    call: &'a SolveCall,
+    problem: &'a Problem<'a, T>,
+    tape: &'a Tape<T>,
+    values_bar: &'a [T],
+}
+
+impl<T: Number> Back<'_, T> {
+    fn run(&self, system: &mut impl AdjointSystem<T>, solution: Option<&Solution<T>>) -> Cotangents<T> {
+        let info = &self.model.lowered.systems[self.call.system];
+        match (info.gradient, solution) {
+            (Gradient::Backsolve, Some(solution)) => {
+                solve::backsolve(system, self.problem, &info.options, solution, self.values_bar)
+            }
+            (Gradient::Backsolve | Gradient::Discrete, _) => {
+                solve::discrete(system, self.problem, &info.options, self.tape, self.values_bar)
             }
         }
     }

@@ -1,0 +1,184 @@
+//! A tile that is stepped as one and evaluated in slices: what makes up for tiles where all samples share a step size.
+//!
+//! The slices are the same for any number of threads, and so are the sums over them.
+
+use super::Number;
+use super::system::{Bound, SystemKernels};
+use crate::solve::{AdjointSystem, System};
+use rayon::prelude::*;
+use smallvec::SmallVec;
+
+/// Captured values, those of the samples cut into slices: `[slice][capture]`, empty for shared ones.
+pub(super) struct Cut<T>(Vec<Vec<Vec<T>>>);
+
+impl<T: Number> Cut<T> {
+    /// Cuts the captured values of a tile of `lanes` samples.
+    pub fn new(kernels: &SystemKernels<T>, lanes: usize, captures: &[&[T]]) -> Self {
+        let width = kernels.lanes;
+        let cut = |slice: usize| {
+            let each = captures.iter().zip(&kernels.captures);
+            each.map(|(x, info)| if info.batched { rows(x, lanes, slice * width, width) } else { Vec::new() }).collect()
+        };
+        Self((0..lanes / width).map(cut).collect())
+    }
+}
+
+/// Some of the lanes of every row.
+fn rows<T: Copy>(x: &[T], lanes: usize, first: usize, width: usize) -> Vec<T> {
+    x.chunks_exact(lanes).flat_map(|row| &row[first..first + width]).copied().collect()
+}
+
+/// A system over the slices of a tile.
+pub(super) struct Sliced<'a, T> {
+    kernels: &'a SystemKernels<T>,
+    lanes: usize,
+    parallel: bool,
+    slices: Vec<Slice<'a, T>>,
+}
+
+/// One slice with the part of the operands that belongs to it.
+struct Slice<'a, T> {
+    bound: Bound<'a, T>,
+    first: usize,
+    t: Vec<f64>,
+    z: Vec<T>,
+    w: Vec<T>,
+    dz: Vec<T>,
+    z_bar: Vec<T>,
+    t_bar: Vec<T>,
+}
+
+impl<'a, T: Number> Sliced<'a, T> {
+    /// Binds captured values; `parallel`: slices are shared out to threads.
+    pub fn new(
+        kernels: &'a SystemKernels<T>,
+        lanes: usize,
+        captures: &[&'a [T]],
+        cut: &'a Cut<T>,
+        parallel: bool,
+    ) -> Self {
+        let (width, n) = (kernels.lanes, kernels.dim * kernels.lanes);
+        let slice = |(k, own): (usize, &'a Vec<Vec<T>>)| {
+            let pick = |(shared, own): (&&'a [T], &'a Vec<T>)| if own.is_empty() { *shared } else { own.as_slice() };
+            let captures: SmallVec<[&'a [T]; 8]> = captures.iter().zip(own).map(pick).collect();
+            Slice {
+                bound: Bound::new(kernels, captures, Vec::new()),
+                first: k * width,
+                t: vec![0.0; width],
+                z: vec![T::default(); n],
+                w: vec![T::default(); n],
+                dz: vec![T::default(); n],
+                z_bar: vec![T::default(); n],
+                t_bar: vec![T::default(); width],
+            }
+        };
+        let slices = cut.0.iter().enumerate().map(slice).collect();
+        Self { kernels, lanes, parallel, slices }
+    }
+
+    /// Prepares the accumulators of the captures' cotangents.
+    pub fn with_bars(mut self) -> Self {
+        self.slices = self.slices.into_iter().map(|s| Slice { bound: s.bound.with_bars(), ..s }).collect();
+        self
+    }
+
+    /// The captures' cotangents of the whole tile.
+    pub fn into_bars(self) -> Vec<Vec<T>> {
+        let (lanes, width) = (self.lanes, self.kernels.lanes);
+        let mut all: Vec<Vec<T>> = Vec::new();
+        for (k, info) in self.kernels.captures.iter().enumerate() {
+            let mut whole = vec![T::default(); if info.batched { info.len / width * lanes } else { info.len }];
+            for slice in &self.slices {
+                let bar = &slice.bound.bars[k];
+                if info.batched {
+                    paste(&mut whole, bar, lanes, slice.first, width);
+                } else {
+                    whole.iter_mut().zip(bar).for_each(|(sum, x)| *sum = T::narrow(sum.widen() + x.widen()));
+                }
+            }
+            all.push(whole);
+        }
+        all
+    }
+
+    fn each(&mut self, f: impl Fn(&mut Slice<'a, T>) + Sync + Send) {
+        if self.parallel {
+            self.slices.par_iter_mut().for_each(f);
+        } else {
+            self.slices.iter_mut().for_each(f);
+        }
+    }
+
+    /// Puts one result of every slice where it belongs.
+    fn collect(&self, out: &mut [T], part: impl for<'s> Fn(&'s Slice<'a, T>) -> &'s [T]) {
+        for slice in &self.slices {
+            paste(out, part(slice), self.lanes, slice.first, self.kernels.lanes);
+        }
+    }
+}
+
+/// Writes rows of `width` lanes into rows of `lanes`.
+fn paste<T: Copy>(out: &mut [T], part: &[T], lanes: usize, first: usize, width: usize) {
+    for (row, part) in out.chunks_exact_mut(lanes).zip(part.chunks_exact(width)) {
+        row[first..first + width].copy_from_slice(part);
+    }
+}
+
+/// Reads rows of `width` lanes from rows of `lanes`.
+fn take<T: Copy>(part: &mut [T], x: &[T], lanes: usize, first: usize, width: usize) {
+    for (part, row) in part.chunks_exact_mut(width).zip(x.chunks_exact(lanes)) {
+        part.copy_from_slice(&row[first..first + width]);
+    }
+}
+
+impl<T: Number> Slice<'_, T> {
+    fn load(&mut self, t: &[f64], z: &[T], lanes: usize) {
+        let width = self.t.len();
+        take(&mut self.t, t, lanes, self.first, width);
+        take(&mut self.z, z, lanes, self.first, width);
+    }
+}
+
+impl<T: Number> System<T> for Sliced<'_, T> {
+    fn dim(&self) -> usize {
+        self.kernels.dim
+    }
+
+    fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    fn rhs(&mut self, t: &[f64], z: &[T], dz: &mut [T]) {
+        let lanes = self.lanes;
+        self.each(|s| {
+            s.load(t, z, lanes);
+            s.bound.rhs(&s.t, &s.z, &mut s.dz);
+        });
+        self.collect(dz, |s| &s.dz);
+    }
+}
+
+impl<T: Number> AdjointSystem<T> for Sliced<'_, T> {
+    fn vjp(&mut self, t: &[f64], z: &[T], w: &[T], z_bar: &mut [T], t_bar: &mut [T], parameters: bool) {
+        let lanes = self.lanes;
+        self.each(|s| {
+            s.load(t, z, lanes);
+            take(&mut s.w, w, lanes, s.first, s.t.len());
+            s.bound.vjp(&s.t, &s.z, &s.w, &mut s.z_bar, &mut s.t_bar, parameters);
+        });
+        self.collect(z_bar, |s| &s.z_bar);
+        self.collect(t_bar, |s| &s.t_bar);
+    }
+
+    fn augmented(&mut self, t: &[f64], z: &[T], w: &[T], dz: &mut [T], z_bar: &mut [T], t_bar: &mut [T]) {
+        let lanes = self.lanes;
+        self.each(|s| {
+            s.load(t, z, lanes);
+            take(&mut s.w, w, lanes, s.first, s.t.len());
+            s.bound.augmented(&s.t, &s.z, &s.w, &mut s.dz, &mut s.z_bar, &mut s.t_bar);
+        });
+        self.collect(dz, |s| &s.dz);
+        self.collect(z_bar, |s| &s.z_bar);
+        self.collect(t_bar, |s| &s.t_bar);
+    }
+}
