@@ -81,7 +81,7 @@ impl<T: Number> Bound<'_, T> {
         let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
         inputs.extend([z, &self.time]);
         inputs.extend(self.captures.iter().copied());
-        kernels.value.run(&inputs, &mut [dfdz, dfdt], self.scratch);
+        kernels.value.run(&inputs, &mut [dfdz, dfdt], &mut self.scratch);
     }
 
     /// The pull-back through both.
@@ -103,7 +103,7 @@ impl<T: Number> Bound<'_, T> {
             }
         }
         if !outputs.is_empty() {
-            pull.kernel.run(&inputs, &mut outputs, self.scratch);
+            pull.kernel.run(&inputs, &mut outputs, &mut self.scratch);
         }
     }
 }
