@@ -133,8 +133,10 @@ fn derivatives_close() {
         close(&found[..1], &found[1..], 1e-12, &format!("{name}: ⟨w, Jv⟩ = ⟨Jᵀw, v⟩"));
         let moved = |s: f64, out: NodeId| {
             let mut at = data.clone();
-            for k in 0..2 {
-                at[k] = data[k].iter().zip(&data[2 + k]).map(|(x, d)| x + s * d).collect();
+            for (x, dot) in at.iter_mut().zip(&data[2..4]) {
+                for (x, d) in x.iter_mut().zip(dot) {
+                    *x += s * d;
+                }
             }
             interpret(&c.graph, &given, &at, &[out], 2).remove(0)
         };
