@@ -165,8 +165,7 @@ impl Ids {
         let rhs = self.rhs[k];
         let dfdz = diff::jacobian(g, rhs, state).map_err(|e| refused(&e))?;
         let dfdt = diff::jacobian(g, rhs, time).map_err(|e| refused(&e))?;
-        let seeds = [(0, vec![info.dim, info.dim]), (1, vec![info.dim])]
-            .map(|(part, shape)| g.leaf(Leaf::Seed(JACOBIAN + 2 * index(k) + part), &shape));
+        let seeds = jacobian_seeds(g, k, info.dim);
         let mut bars = None;
         if method.differentiates_jacobian() && self.system_bars[k].is_some() {
             let wrt: Vec<NodeId> = [state, time].into_iter().chain(self.captures[k].iter().copied()).collect();
@@ -180,13 +179,15 @@ impl Ids {
     pub fn derived(self, mut graph: Graph, lowered: &Lowered) -> Derived {
         let mut systems = Vec::new();
         for (k, info) in lowered.systems.iter().enumerate() {
+            let jacobian = self.jacobians.get(k).cloned().flatten();
             systems.push(SystemParts {
                 dim: info.dim,
                 leaves: system_leaves(&mut graph, k, info.dim),
                 captures: self.captures[k].clone(),
                 rhs: self.rhs[k],
                 bars: self.system_bars.get(k).cloned().flatten(),
-                jacobian: self.jacobians.get(k).cloned().flatten(),
+                jacobian: jacobian
+                    .map(|parts| JacobianParts { seeds: jacobian_seeds(&mut graph, k, info.dim), ..parts }),
             });
         }
         let Self { loss, metrics, outputs, natural, bars, .. } = self;
@@ -204,6 +205,11 @@ fn index(k: usize) -> u32 {
 fn system_leaves(g: &mut Graph, k: usize, dim: usize) -> [NodeId; 3] {
     let k = index(k);
     [g.leaf(Leaf::State(k), &[dim]), g.leaf(Leaf::Time, &[]), g.leaf(Leaf::Seed(k), &[dim])]
+}
+
+fn jacobian_seeds(g: &mut Graph, k: usize, dim: usize) -> [NodeId; 2] {
+    let first = JACOBIAN + 2 * index(k);
+    [g.leaf(Leaf::Seed(first), &[dim, dim]), g.leaf(Leaf::Seed(first + 1), &[dim])]
 }
 
 fn refused(error: &DiffError) -> Diagnostic {

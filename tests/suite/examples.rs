@@ -81,6 +81,17 @@ fn theophylline_fits_the_population() {
     assert!(ka > 0.8 && ka < 3.0 && ke > 0.05 && ke < 0.15 && v > 0.3 && v < 0.7, "ka {ka} ke {ke} v {v}");
 }
 
+/// The learned factor is 1/(1 + 5c): checked at three values of c, relative.
+#[test]
+fn kinetics_learns_the_rate_law_through_the_implicit_solver() {
+    let t = run("kinetics", None);
+    let loaded = open("kinetics");
+    let batch = Batch { data: loaded.data.as_ref(), samples: &[0], seed: 0, step: 0 };
+    let error = t.model.evaluate(t.model.value.as_ref().unwrap(), &t.raw, &batch).metrics[0];
+    eprintln!("largest relative error of the rate: {error}");
+    assert!(t.loss < 1e-4 && error < 0.02, "loss {}, error {error}", t.loss);
+}
+
 #[test]
 fn spiral_learns() {
     let t = run("spiral", Some(60));

@@ -97,8 +97,8 @@ impl<R: Real> Newton<R> {
         let inverse = R::from_f64(1.0 / c);
         let kappa = (10.0 * f64::EPSILON / options.rtol.max(1e-14)).max(options.rtol.sqrt().min(0.03));
         let mut previous = f64::INFINITY;
-        // Of the solve before; a little less sure of itself.
-        let mut eta = self.eta.max(f64::EPSILON).powf(0.8);
+        // Of the solve before, a little less sure of itself: a linear stage says little about the next one.
+        let mut eta = self.eta.max(QUICK).powf(0.8);
         let most = if options.fixed_step.is_some() { MOST_ITERATIONS_FIXED } else { MOST_ITERATIONS };
         for iteration in 0..most {
             self.place(base);
