@@ -2,13 +2,15 @@
 //!
 //! The differences are taken with respect to the unconstrained parameters, in double precision and with tightened
 //! tolerances, so that the error of the solver does not drown them. Each method is judged there, where it must agree,
-//! and at the tolerances of the model, where it shows how much they cost.
+//! and at the tolerances of the model, where it shows how much they cost. The methods are compared with each other too.
+//! Agreement is not all: where sensitivities grow without bound, as on a chaotic attractor, no method is trusted.
 
 use super::args::GradArgs;
 use super::codes;
 use super::failed::Failed;
 use super::grad::{STEP, evaluate, method_name, set_method};
 use super::output::{self, Console, short, table};
+use super::sensitivity::Growth;
 use super::session::{Samples, Session, judge_loss};
 use crate::compile::Settings;
 use crate::lower::{Gradient, Lowered};
@@ -45,6 +47,8 @@ struct Column {
     /// Largest relative error by parameter: tightened, and at the model's tolerances.
     tight: Vec<f64>,
     own: Vec<f64>,
+    /// The gradient itself, tightened.
+    gradient: Vec<f64>,
     /// At the model's tolerances.
     drift: Option<Drift>,
 }
@@ -61,18 +65,24 @@ pub(super) fn check<T: Number>(session: &Session, args: &GradArgs, console: Cons
     let chosen = args.gradient.map(Gradient::from).or_else(|| lowered.systems.first().map(|s| s.gradient));
     let chosen = chosen.unwrap_or_default();
     let explicit = lowered.systems.iter().all(|s| !matches!(s.options.method, Method::Implicit(_)));
-    let methods: &[Gradient] = if lowered.systems.is_empty() || !explicit {
-        &[Gradient::Discrete]
-    } else {
-        &[Gradient::Discrete, Gradient::Backsolve]
-    };
+    // Steps that are undone are undone exactly: there is no other method for them.
+    let both = explicit && !lowered.systems.is_empty() && lowered.systems.iter().all(|s| s.options.keeps_steps());
+    let methods: &[Gradient] = if both { &[Gradient::Discrete, Gradient::Backsolve] } else { &[Gradient::Discrete] };
     let mut columns = Vec::new();
     for &method in methods {
         columns.push(column::<T>(session, method, &tight, &samples, &raw, &probes)?);
     }
-    console.object(&to_json(lowered, &columns, &probes, chosen, pass::<T>()));
-    console.text(&summary(lowered, &columns, pass::<T>()));
-    match columns.iter().find(|c| c.method == chosen).map(|c| verdict(c, pass::<T>())) {
+    let growth = Growth::measure(session, &exact(&tight), &samples, &raw)?;
+    let judge = Judge { growth, pass: pass::<T>() };
+    console.object(&to_json(lowered, &columns, &probes, chosen, judge));
+    console.text(&summary(lowered, &columns, judge));
+    match columns.iter().find(|c| c.method == chosen).map(|c| judge.verdict(c)) {
+        Some(Verdict::Grown) => {
+            let message = format!("no gradient of this loss can be trusted: {}", growth.cause());
+            Err(Failed::numerics(codes::GRADIENT, message).help(
+                "the solution is chaotic over this time: end earlier, or fit short windows of the data (`window = 10`)",
+            ))
+        }
         Some(Verdict::Wrong) => Err(disagree(chosen, "even with tightened tolerances").help(
             "the loss uses `stop`, has a jump or a kink at these parameters, or this is a bug: try others with `--set`",
         )),
@@ -102,6 +112,13 @@ fn tighten<T: Number>(lowered: &mut Lowered) {
     }
 }
 
+/// The model in double precision, as tight as that allows.
+fn exact(tight: &Lowered) -> Lowered {
+    let mut exact = tight.clone();
+    tighten::<f64>(&mut exact);
+    exact
+}
+
 /// Random directions and their finite differences, by the model in double precision.
 fn probes(
     session: &Session,
@@ -110,8 +127,7 @@ fn probes(
     raw: &[f64],
     console: Console,
 ) -> Result<Vec<Probe>, Failed> {
-    let mut exact = tight.clone();
-    tighten::<f64>(&mut exact);
+    let exact = exact(tight);
     let settings = Settings { gradient: false, ..Settings::default() };
     let model: Model<f64> = session.compile(exact, samples.indices.len(), settings)?;
     let Some(entry) = &model.value else { return Ok(Vec::new()) };
@@ -160,16 +176,28 @@ fn column<T: Number>(
     raw: &[f64],
     probes: &[Probe],
 ) -> Result<Column, Failed> {
-    let run = |lowered: &Lowered| -> Result<(Vec<f64>, Option<Drift>), Failed> {
+    let run = |lowered: &Lowered| -> Result<(Vec<f64>, Vec<f64>, Option<Drift>), Failed> {
         let mut lowered = lowered.clone();
         set_method(&mut lowered, method);
         let model: Model<T> = session.compile(lowered, samples.indices.len(), Settings::default())?;
         let found = evaluate(&model, raw, samples, session.seed);
-        Ok((errors(&model.lowered, probes, &found.raw), found.drift))
+        Ok((errors(&model.lowered, probes, &found.raw), found.raw, found.drift))
     };
-    let (tight, _) = run(tight)?;
-    let (own, drift) = run(session.lowered())?;
-    Ok(Column { method, tight, own, drift })
+    let (tight, gradient, _) = run(tight)?;
+    let (own, _, drift) = run(session.lowered())?;
+    Ok(Column { method, tight, own, gradient, drift })
+}
+
+/// Largest difference of two methods' gradients with tightened tolerances, relative to the largest entry.
+fn apart(a: &Column, b: &Column) -> f64 {
+    let size = a.gradient.iter().fold(1e-300_f64, |most, g| most.max(g.abs()));
+    let differences = a.gradient.iter().zip(&b.gradient).map(|(x, y)| (x - y).abs() / size);
+    differences.fold(0.0, |most, d| if d.is_nan() || d > most { d } else { most })
+}
+
+/// Every pair of methods.
+fn pairs(columns: &[Column]) -> impl Iterator<Item = (&Column, &Column)> {
+    columns.iter().enumerate().flat_map(|(k, a)| columns[k + 1..].iter().map(move |b| (a, b)))
 }
 
 /// The largest relative error of each parameter. What is tiny beside the whole gradient is measured against that.
@@ -198,16 +226,29 @@ enum Verdict {
     /// Only with tighter tolerances.
     Loose,
     Wrong,
+    /// Whatever the method.
+    Grown,
 }
 
-fn verdict(column: &Column, pass: f64) -> Verdict {
-    let all = |errors: &[f64], limit: f64| errors.iter().all(|e| *e <= limit);
-    if !all(&column.tight, pass) {
-        Verdict::Wrong
-    } else if all(&column.own, PASS_OWN) {
-        Verdict::Trusted
-    } else {
-        Verdict::Loose
+/// What every column is held against.
+#[derive(Clone, Copy)]
+struct Judge {
+    growth: Growth,
+    pass: f64,
+}
+
+impl Judge {
+    fn verdict(self, column: &Column) -> Verdict {
+        let all = |errors: &[f64], limit: f64| errors.iter().all(|e| *e <= limit);
+        if !self.growth.bearable() {
+            Verdict::Grown
+        } else if !all(&column.tight, self.pass) {
+            Verdict::Wrong
+        } else if all(&column.own, PASS_OWN) {
+            Verdict::Trusted
+        } else {
+            Verdict::Loose
+        }
     }
 }
 
@@ -216,27 +257,40 @@ fn words(verdict: Verdict) -> &'static str {
         Verdict::Trusted => "can be trusted",
         Verdict::Loose => "is not accurate enough at the tolerances of the model",
         Verdict::Wrong => "cannot be trusted here",
+        Verdict::Grown => "means nothing here, right or wrong",
     }
 }
 
-fn to_json(lowered: &Lowered, columns: &[Column], probes: &[Probe], chosen: Gradient, pass: f64) -> Value {
+fn to_json(lowered: &Lowered, columns: &[Column], probes: &[Probe], chosen: Gradient, judge: Judge) -> Value {
     let by_name =
         |errors: &[f64]| output::object(lowered.params.iter().zip(errors).map(|(p, e)| (p.name.as_str(), json!(e))));
     let methods = columns.iter().map(|c| {
         let drift = c.drift.map(|d| json!({ "absolute": d.absolute, "relative": d.relative, "t": d.t }));
         let value = json!({
-            "trusted": verdict(c, pass) == Verdict::Trusted,
+            "trusted": judge.verdict(c) == Verdict::Trusted,
             "max_relative_error": by_name(&c.tight),
             "max_relative_error_own_tolerance": by_name(&c.own),
             "drift": drift,
         });
         (method_name(c.method), value)
     });
-    let trusted = columns.iter().any(|c| c.method == chosen && verdict(c, pass) == Verdict::Trusted);
-    json!({ "check": output::object(methods), "method": method_name(chosen), "differences": probes.len(), "trusted": trusted })
+    let trusted = columns.iter().any(|c| c.method == chosen && judge.verdict(c) == Verdict::Trusted);
+    let between = pairs(columns).map(|(a, b)| {
+        json!({ "methods": [method_name(a.method), method_name(b.method)], "max_relative_difference": apart(a, b) })
+    });
+    // JSON has no infinity.
+    let growth = judge.growth.0.is_finite().then_some(judge.growth.0);
+    json!({
+        "check": output::object(methods),
+        "between_methods": between.collect::<Vec<_>>(),
+        "sensitivity_growth": growth,
+        "method": method_name(chosen),
+        "differences": probes.len(),
+        "trusted": trusted,
+    })
 }
 
-fn summary(lowered: &Lowered, columns: &[Column], pass: f64) -> String {
+fn summary(lowered: &Lowered, columns: &[Column], judge: Judge) -> String {
     let mut text = "largest relative error against central finite differences\n\n".to_owned();
     let mut head = vec!["parameter".to_owned()];
     for c in columns {
@@ -253,13 +307,20 @@ fn summary(lowered: &Lowered, columns: &[Column], pass: f64) -> String {
     text.push_str(&table(&rows));
     text.push('\n');
     for c in columns {
-        text.push_str(&format!("  {} {}\n", method_name(c.method), words(verdict(c, pass))));
+        text.push_str(&format!("  {} {}\n", method_name(c.method), words(judge.verdict(c))));
         if let Some(d) = c.drift {
             let (relative, t) = (short(d.relative), short(d.t));
             text.push_str(&format!(
                 "    the state that came back drifted by up to {relative} tolerances, at t = {t}\n"
             ));
         }
+    }
+    for (a, b) in pairs(columns) {
+        let (a_name, b_name) = (method_name(a.method), method_name(b.method));
+        text.push_str(&format!("  {a_name} and {b_name} differ by {:.1e} of the largest entry\n", apart(a, b)));
+    }
+    if !judge.growth.bearable() {
+        text.push_str(&format!("  {}\n", judge.growth.cause()));
     }
     text
 }

@@ -21,6 +21,7 @@ mod output;
 mod pages;
 mod progress;
 mod run;
+mod sensitivity;
 mod session;
 mod show;
 mod train;

@@ -67,6 +67,25 @@ fn check_of_gradients() {
     }
 }
 
+/// Over 60 units of time the Lorenz system multiplies small changes by about e^(0.9·60): no method is believed, though two
+/// of them may agree. Over one unit all is well.
+#[test]
+fn chaos_is_never_trusted() {
+    let place = Place::new();
+    let ran = place.run("grad lorenz.node --check --json");
+    assert_eq!(ran.exit, 3, "{}", ran.err);
+    let value: Value = serde_json::from_str(ran.out.lines().next().unwrap()).unwrap();
+    assert_eq!(value["trusted"], json!(false));
+    assert!(value["check"].as_object().unwrap().values().all(|m| m["trusted"] == json!(false)));
+    assert!(value["sensitivity_growth"].as_f64().is_none_or(|g| g > 1e8), "{value}");
+    let ran = place.run("grad lorenz.node --check");
+    assert_eq!(ran.exit, 3);
+    assert!(ran.err.contains("sensitivities grow without bound") && ran.err.contains("chaotic"), "{}", ran.err);
+    let value: Value = serde_json::from_str(&place.good("grad lorenz_short.node --check --json").out).unwrap();
+    assert_eq!(value["trusted"], json!(true));
+    assert!(value["between_methods"][0]["max_relative_difference"].as_f64().unwrap() < 1e-6, "{value}");
+}
+
 #[test]
 fn run() {
     let ran = Place::new().good("run lotka_volterra.node --json --points 3");

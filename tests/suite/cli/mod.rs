@@ -30,6 +30,21 @@ const MODELS: &[(&str, &str)] = &[
     ("no_loss.node", "model NoLoss\nparam k = 1\nstate x = k\nx' = -x\nsolve 0 .. 1\n"),
     ("nan.node", "model NotANumber\nparam p = 1\nloss = log(0 - p)\n"),
     ("blow_up.node", "model BlowUp\nparam p = 1\nstate x = p\nx' = x^2\nloss = x(3)\nsolve 0 .. 3\n"),
+    (
+        "lorenz.node",
+        "model Lorenz\nparam sigma = 10\nparam rho = 28\nparam beta = 2.6667\nstate x = 1\nstate y = 1\nstate z = 20\n\
+         x' = sigma*(y - x)\ny' = x*(rho - z) - y\nz' = x*y - beta*z\nloss = mean(z(linspace(0, 60, 121)))\nsolve 0 .. 60\n",
+    ),
+    (
+        "lorenz_short.node",
+        "model Lorenz\nparam sigma = 10\nparam rho = 28\nparam beta = 2.6667\nstate x = 1\nstate y = 1\nstate z = 20\n\
+         x' = sigma*(y - x)\ny' = x*(rho - z) - y\nz' = x*y - beta*z\nloss = mean(z(linspace(0, 1, 11)))\nsolve 0 .. 1\n",
+    ),
+    (
+        "friction.node",
+        "model Friction\nparam k = 1\nstate q = 1\nstate p = 0\nq' = p\np' = -k*q - 0.1*p\nloss = q(1)\n\
+         solve leapfrog(dt = 0.1), 0 .. 1\n",
+    ),
     ("nothing.node", "model Nothing\nparam p = 1\nloss = p^2\n"),
     ("input.node", "model Input\ninput u: [2]\nparam p = 1\nloss = p*sum(u)\n"),
     ("empty.node", ""),

@@ -25,6 +25,7 @@ const LINES: &[(&str, &str, i32)] = &[
     ("model_missing", "train lotka_voltera.node", 1),
     ("model_folder", "check .", 1),
     ("model_empty", "check empty.node", 1),
+    ("not_separable", "check friction.node", 1),
     ("model_bytes", "check bytes.node", 1),
     ("data_missing", "train lotka_volterra.node --data hares.csv", 1),
     ("data_without_item", "train decay.node --data hare_lynx.csv", 1),
