@@ -11,8 +11,19 @@ use crate::syntax::ast::{Arg, Expr, ExprKind, ItemKind};
 use crate::train::{OptionValue, TrainSpec};
 
 /// Options of every solver.
-const OPTIONS: &[&str] =
-    &["rtol", "atol", "gradient", "step", "max_steps", "dt", "first_step", "min_step", "controller", "restart"];
+const OPTIONS: &[&str] = &[
+    "rtol",
+    "atol",
+    "gradient",
+    "step",
+    "max_steps",
+    "dt",
+    "first_step",
+    "min_step",
+    "controller",
+    "restart",
+    "reversible",
+];
 
 impl Checker<'_> {
     /// Method, options and span of a system, from its `solve` item and its `over`.
@@ -60,8 +71,7 @@ impl Checker<'_> {
     fn method(&mut self, e: &Expr, options: &mut SolveOptions, gradient: &mut Gradient, scope: &Scope) {
         let (word, args) = head(e).unwrap_or(("", &[]));
         let Some(method) = Method::from_name(word) else {
-            let implicit = Implicit::ALL.iter().map(|m| m.name());
-            let known: Vec<&str> = Method::ALL.iter().map(|m| m.name()).chain(implicit).collect();
+            let known: Vec<&str> = Method::every().map(Method::name).collect();
             let mut d = Diagnostic::error(codes::METHOD, e.span, format!("no method is called `{word}`"))
                 .here("unknown method");
             if let Some(meant) = did_you_mean(word, known.iter().copied()) {
@@ -84,11 +94,16 @@ impl Checker<'_> {
         if let Method::Implicit(method) = method {
             self.implicit(method, options, *gradient, e.span);
         }
-        if options.fixed_step.is_none() && method.tableau().embedded_order.is_none() {
+        self.undone(e.span, options, *gradient);
+        if options.fixed_step.is_none() && (options.reversible || method.tableau().embedded_order.is_none()) {
             let d = Diagnostic::error(
                 codes::OPTION_VALUE,
                 e.span,
-                format!("`{word}` has no error estimate, so it needs a step"),
+                if options.reversible {
+                    "reversible steps have no error estimate, so they need a length".to_owned()
+                } else {
+                    format!("`{word}` has no error estimate, so it needs a step")
+                },
             )
             .here("steps of what length?")
             .help(format!("write `{word}(dt = 0.01)`"));
@@ -109,6 +124,19 @@ impl Checker<'_> {
             return;
         };
         self.report(Diagnostic::error(codes::OPTION_VALUE, at, what).here(here).help(help));
+    }
+
+    /// What methods whose steps are undone in reverse cannot have.
+    fn undone(&mut self, at: Span, options: &SolveOptions, gradient: Gradient) {
+        let symplectic = matches!(options.method, Method::Symplectic(_));
+        let (what, help) = if options.reversible && symplectic {
+            ("a symplectic method is reversible as it is", "leave out `reversible`")
+        } else if !options.keeps_steps() && gradient == Gradient::Backsolve {
+            ("the steps of this method are undone exactly", "leave out `gradient`: `discrete` keeps no steps here")
+        } else {
+            return;
+        };
+        self.report(Diagnostic::error(codes::OPTION_VALUE, at, what).here("one or the other").help(help));
     }
 
     fn solve_option(
@@ -143,12 +171,8 @@ impl Checker<'_> {
                 let choices = [("pi", Controller::PI), ("i", Controller::I)];
                 o.controller = self.word(e, &choices).unwrap_or(o.controller);
             }
-            "restart" => match e.kind {
-                ExprKind::Bool(value) => o.restart = value,
-                _ => {
-                    self.word::<()>(e, &[("true", ()), ("false", ())]);
-                }
-            },
+            "restart" => o.restart = self.flag(e).unwrap_or(o.restart),
+            "reversible" => o.reversible = self.flag(e).unwrap_or(o.reversible),
             _ => {
                 let mut d = Diagnostic::error(codes::OPTION, at, format!("solvers have no option `{name}`"))
                     .here("unknown option");
@@ -169,6 +193,13 @@ impl Checker<'_> {
         let d = Diagnostic::error(codes::OPTION_VALUE, e.span, format!("this option must be {wanted}"))
             .here(format!("{value}"));
         self.fail(d)
+    }
+
+    fn flag(&mut self, e: &Expr) -> Option<bool> {
+        match e.kind {
+            ExprKind::Bool(value) => Some(value),
+            _ => self.word(e, &[("true", true), ("false", false)]),
+        }
     }
 
     fn word<T: Copy>(&mut self, e: &Expr, choices: &[(&str, T)]) -> Option<T> {

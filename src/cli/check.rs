@@ -38,8 +38,8 @@ fn cost(derived: &Derived, k: usize, system: &System) -> (u64, u64, usize) {
         0
     };
     let tape = match system.gradient {
-        Gradient::Discrete => 8 * (system.dim * (1 + stages) + 1),
-        Gradient::Backsolve => 0,
+        Gradient::Discrete if system.options.keeps_steps() => 8 * (system.dim * (1 + stages) + 1),
+        Gradient::Discrete | Gradient::Backsolve => 0,
     };
     (multiply_adds(&derived.graph, &[rhs]), operations(&derived.graph, rhs), tape)
 }
@@ -144,13 +144,15 @@ fn solver(s: &System) -> String {
 #[allow(clippy::cast_precision_loss, reason = "an estimate")]
 fn memory(s: &System, tape: usize, batch: usize) -> String {
     match s.gradient {
-        Gradient::Discrete => format!(
+        Gradient::Discrete if s.options.keeps_steps() => format!(
             "training keeps {} a step and sample: about {} for {STEPS} steps of {}",
             bytes(tape as f64),
             bytes((tape * STEPS * batch) as f64),
             count(batch, "sample")
         ),
-        Gradient::Backsolve => "training keeps no steps: memory does not grow with the length of the solve".to_owned(),
+        Gradient::Discrete | Gradient::Backsolve => {
+            "training keeps no steps: memory does not grow with the length of the solve".to_owned()
+        }
     }
 }
 

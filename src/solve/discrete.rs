@@ -37,6 +37,9 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
     let (dim, lanes) = (sys.dim(), sys.lanes());
     assert_eq!(tape.lanes.len(), lanes, "the tape has L lanes");
     assert_eq!(values_bar.len(), problem.times * dim * lanes, "values_bar is [T][D][L]");
+    if !options.keeps_steps() {
+        return super::grid::reverse(sys, problem, options, tape, values_bar);
+    }
     let schedule = Schedule::new(problem, options, dim, lanes);
     let mut reverse = Reverse::new(problem, options, tape, values_bar, &schedule, dim);
     let longest = reverse.steps.iter().copied().max().unwrap_or(0);

@@ -25,6 +25,9 @@ pub fn solve<R: Real, S: System<R>>(
     if let Method::Implicit(method) = options.method {
         return implicit::solve(method, sys, problem, options, tape);
     }
+    if !options.keeps_steps() {
+        return super::grid::solve(sys, problem, options, tape);
+    }
     let (dim, lanes) = (sys.dim(), sys.lanes());
     let mut schedule = Schedule::new(problem, options, dim, lanes);
     let failures = std::mem::take(&mut schedule.failures);

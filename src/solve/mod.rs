@@ -8,6 +8,7 @@
 //! - [`solve`] integrates forward (and writes a [`Tape`] when asked).
 //! - [`discrete`] reverses the accepted steps exactly.
 //! - both step implicitly ([`Implicit`]) where the method says so, one sample at a time.
+//! - [`solve_events`] and [`reverse_events`] do the same for systems with events, segment by segment.
 //! - [`backsolve`] integrates the adjoint equation backwards (Chen et al. 2018) and measures its drift.
 //!
 //! The module knows no model and no compiler: it works on anything that implements [`System`].
@@ -20,8 +21,10 @@
 mod backsolve;
 mod control;
 mod discrete;
+mod event;
 mod failure;
 mod forward;
+mod grid;
 mod implicit;
 mod kernel;
 mod methods;
@@ -36,8 +39,10 @@ mod tape;
 pub use backsolve::backsolve;
 pub use control::Controller;
 pub use discrete::discrete;
+pub use event::{EventAdjoint, EventGradient, EventRule, EventSystem, EventTape, reverse_events, solve_events};
 pub use failure::{Failure, FailureKind};
 pub use forward::solve;
+pub use grid::Symplectic;
 pub use implicit::{Esdirk, Implicit, RosenbrockTable};
 pub use options::{Options, Stepping};
 pub use real::Real;

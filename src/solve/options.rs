@@ -36,6 +36,10 @@ pub struct Options {
     pub stepping: Stepping,
     /// The tape keeps the stages of every step: more memory, no evaluation of the right-hand side in reverse.
     pub keep_stages: bool,
+    /// The method is made algebraically reversible: steps of fixed length, which are undone in reverse.
+    pub reversible: bool,
+    /// For a symplectic method: which components are positions, `[D]`.
+    pub positions: Vec<bool>,
     /// `backsolve` takes the stored state again at every output time instead of its own.
     pub restart: bool,
 }
@@ -53,12 +57,20 @@ impl Default for Options {
             controller: Controller::PI,
             stepping: Stepping::PerSample,
             keep_stages: false,
+            reversible: false,
+            positions: Vec::new(),
             restart: true,
         }
     }
 }
 
 impl Options {
+    /// Whether the tape keeps every step; else they are undone from the last state.
+    #[must_use]
+    pub fn keeps_steps(&self) -> bool {
+        !super::grid::undoes(self)
+    }
+
     /// The first thing wrong with these options, if any.
     pub(super) fn check(&self) -> Option<FailureKind> {
         let positive = |value: f64| value.is_finite() && value > 0.0;
@@ -70,7 +82,7 @@ impl Options {
         let steps = self.first_step.is_none_or(positive) && self.fixed_step.is_none_or(positive);
         if !tolerances || !steps || self.min_step.is_nan() {
             Some(FailureKind::BadOptions)
-        } else if self.fixed_step.is_none() && self.method.tableau().embedded_order.is_none() {
+        } else if self.fixed_step.is_none() && (self.reversible || self.method.tableau().embedded_order.is_none()) {
             Some(FailureKind::NeedsFixedStep)
         } else {
             None

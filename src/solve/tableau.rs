@@ -1,5 +1,6 @@
 //! Name of a method → its coefficients.
 
+use super::grid::Symplectic;
 use super::implicit::Implicit;
 use super::methods;
 
@@ -71,6 +72,8 @@ pub enum Method {
     Tsit5,
     /// An implicit method.
     Implicit(Implicit),
+    /// A symplectic method, fixed steps only.
+    Symplectic(Symplectic),
 }
 
 impl Method {
@@ -90,24 +93,31 @@ impl Method {
             Self::Dopri5 => "dopri5",
             Self::Tsit5 => "tsit5",
             Self::Implicit(method) => method.name(),
+            Self::Symplectic(method) => method.name(),
         }
     }
 
     /// The method of this name, if there is one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let implicit = Implicit::ALL.into_iter().map(Self::Implicit);
-        Self::ALL.into_iter().chain(implicit).find(|method| method.name() == name)
+        Self::every().find(|method| method.name() == name)
     }
 
-    /// The coefficients of an explicit method; implicit ones have tables of their own, and `auto` starts with this one.
+    /// Explicit, implicit and symplectic methods.
+    pub fn every() -> impl Iterator<Item = Self> {
+        let implicit = Implicit::ALL.into_iter().map(Self::Implicit);
+        Self::ALL.into_iter().chain(implicit).chain(Symplectic::ALL.into_iter().map(Self::Symplectic))
+    }
+
+    /// The coefficients of an explicit Runge–Kutta method. The others have tables of their own: `auto` starts with this
+    /// one, and a symplectic method takes it where an equation is integrated that is not separable.
     #[must_use]
     pub const fn tableau(self) -> &'static Tableau {
         match self {
             Self::Euler => &methods::EULER,
             Self::Midpoint => &methods::MIDPOINT,
             Self::Heun => &methods::HEUN,
-            Self::Rk4 => &methods::RK4,
+            Self::Rk4 | Self::Symplectic(_) => &methods::RK4,
             Self::Bosh3 => &methods::BOSH3,
             Self::Dopri5 => &methods::DOPRI5,
             Self::Tsit5 | Self::Implicit(_) => &methods::TSIT5,

@@ -12,7 +12,7 @@ pub struct Tape<R> {
 }
 
 /// The accepted steps of one lane.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct LaneTape<R> {
     /// Positions as fractions of the span, `[steps + 1]`, from 0 to 1.
     pub(super) s: Vec<f64>,

@@ -9,3 +9,4 @@ mod lanes;
 mod stiff;
 mod support;
 mod tableaux;
+mod undo;
