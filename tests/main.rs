@@ -29,6 +29,8 @@ mod convolutions;
 mod divergence;
 #[path = "suite/docs.rs"]
 mod docs;
+#[path = "suite/events.rs"]
+mod events;
 #[path = "suite/examples.rs"]
 mod examples;
 #[path = "suite/golden.rs"]
@@ -53,5 +55,7 @@ mod regressions;
 mod rules;
 #[path = "suite/scaling.rs"]
 mod scaling;
+#[path = "suite/separable.rs"]
+mod separable;
 #[path = "suite/workloads.rs"]
 mod workloads;

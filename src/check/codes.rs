@@ -54,6 +54,7 @@ pub const CODES: &[(&str, &str)] = &[
     (INITIALISER, "an unknown initialiser"),
     (NO_DERIVATIVE, "a derivative that does not exist"),
     (TIME, "`t` outside of the equations"),
+    (EVENT, "an event that cannot be found or does nothing"),
 ];
 
 pub(crate) const UNKNOWN_NAME: &str = "N0201";
@@ -108,3 +109,4 @@ pub(crate) const TWICE: &str = "N0418";
 pub(crate) const INITIALISER: &str = "N0419";
 pub(crate) const NO_DERIVATIVE: &str = "N0420";
 pub(crate) const TIME: &str = "N0421";
+pub(crate) const EVENT: &str = "N0430";

@@ -41,6 +41,7 @@ impl Checker<'_> {
     pub fn add_decl(&mut self, module: usize, item: Rc<Item>) -> Option<usize> {
         match &item.kind {
             ItemKind::Equation { .. } => self.modules[module].equations.push(item.clone()),
+            ItemKind::Event { .. } => self.modules[module].events.push(item.clone()),
             ItemKind::Solve { .. } => {
                 if let Some(first) = self.modules[module].solve.clone() {
                     self.twice("solve", item.span, first.span);
@@ -236,12 +237,6 @@ impl Checker<'_> {
                     train = Some(item.span);
                     let spec = self.train_spec(method, &scope);
                     self.program.train = spec;
-                }
-                ItemKind::Event { name, .. } => {
-                    let d = Diagnostic::error(codes::NOT_YET, name.span, "events do not exist in this version")
-                        .here("not yet")
-                        .help("a smooth switch such as `sigmoid(k*y)` can sometimes take its place");
-                    self.report(d);
                 }
                 _ => {}
             }

@@ -17,6 +17,7 @@ mod convolution;
 mod data;
 mod derive;
 mod domains;
+mod events;
 mod expr;
 mod index;
 mod items;
@@ -43,8 +44,8 @@ pub use data::{DataItems, data_items};
 pub use domains::Domain;
 pub use modules::Loader;
 pub use program::{
-    Derivative, Dim, ExprId, Gradient, Init, InputInfo, Kind, NamedExpr, NetInfo, NoiseDist, NoiseInfo, ParamInfo,
-    Program, Signal, StateInfo, SystemInfo, Ty, Typed,
+    Derivative, Dim, EventInfo, ExprId, Gradient, Init, InputInfo, Kind, NamedExpr, NetInfo, NoiseDist, NoiseInfo,
+    ParamInfo, Program, Signal, StateInfo, SystemInfo, Ty, Typed,
 };
 pub use show::show;
 

@@ -85,6 +85,7 @@ impl<'l> Modules<'l> {
                     checker.report(d);
                 }
             }
+            checker.events_without_states(module);
         }
         (module, items)
     }

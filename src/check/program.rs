@@ -348,6 +348,23 @@ pub struct StateInfo {
     pub span: Span,
 }
 
+/// An event of a system.
+#[derive(Clone, Debug)]
+pub struct EventInfo {
+    /// Its name.
+    pub name: String,
+    /// A scalar that is positive where the condition holds and zero where the event fires.
+    pub when: ExprId,
+    /// It fires at every change of sign.
+    pub either: bool,
+    /// The states that it resets (by their place) and their new values.
+    pub resets: Vec<(usize, ExprId)>,
+    /// The solution ends there.
+    pub stops: bool,
+    /// Its name in the text.
+    pub span: Span,
+}
+
 /// How the gradient of a solve is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Gradient {
@@ -365,6 +382,7 @@ pub struct SystemInfo {
     /// Empty for the states at top level.
     pub name: String,
     pub states: Vec<StateInfo>,
+    pub events: Vec<EventInfo>,
     pub from: Option<ExprId>,
     pub to: Option<ExprId>,
     pub options: SolveOptions,
@@ -417,6 +435,14 @@ pub struct Program {
     pub train: Option<TrainSpec>,
 }
 
+impl SystemInfo {
+    /// What happens on the way: rates, event functions and resets.
+    pub fn dynamics(&self) -> impl Iterator<Item = ExprId> + '_ {
+        let resets = self.events.iter().flat_map(|e| e.resets.iter().map(|r| r.1));
+        self.states.iter().filter_map(|s| s.rate).chain(self.events.iter().map(|e| e.when)).chain(resets)
+    }
+}
+
 impl Program {
     /// An expression.
     pub fn expr(&self, id: ExprId) -> &Typed {
@@ -441,7 +467,7 @@ impl Program {
                 let system = &self.systems[*system as usize];
                 stack.extend(system.from.into_iter().chain(system.states.iter().filter_map(|s| s.init)));
                 if through {
-                    stack.extend(system.states.iter().filter_map(|s| s.rate));
+                    stack.extend(system.dynamics());
                 }
             }
         }

@@ -61,6 +61,7 @@ pub(super) struct Module {
     pub prefix: String,
     pub equations: Vec<Rc<Item>>,
     pub states: Vec<usize>,
+    pub events: Vec<Rc<Item>>,
     pub solve: Option<Rc<Item>>,
     /// `over` of a named system.
     pub over: Option<(ast::Expr, ast::Expr)>,

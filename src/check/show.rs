@@ -26,6 +26,12 @@ pub fn show(program: &Program) -> String {
             let _ = writeln!(text, "  state {}: {} {} = {}", x.name, spelled(&x.ty), x.domain.spell(), span(x.init));
             let _ = writeln!(text, "  {}' = {}", x.name, span(x.rate));
         }
+        for e in &s.events {
+            let (either, stop) = (if e.either { " either way" } else { "" }, if e.stops { " stop" } else { "" });
+            let resets: Vec<String> =
+                e.resets.iter().map(|(k, id)| format!(" {} := %{}", s.states[*k].name, id.0)).collect();
+            let _ = writeln!(text, "  event {}: %{} = 0{either} => {{{}{stop} }}", e.name, e.when.0, resets.concat());
+        }
     }
     for l in &program.lets {
         let signal = if program.expr(l.value).signal.is_some() { "signal" } else { "static" };
@@ -89,7 +95,7 @@ fn expressions(program: &Program, text: &mut String) {
     stack.extend(program.params.iter().filter_map(|p| p.prior));
     for s in &program.systems {
         stack.extend([s.from, s.to].into_iter().flatten());
-        stack.extend(s.states.iter().flat_map(|x| [x.init, x.rate]).flatten());
+        stack.extend(s.states.iter().filter_map(|x| x.init).chain(s.dynamics()));
     }
     while let Some(id) = stack.pop() {
         if !std::mem::replace(&mut needed[id.index()], true) {

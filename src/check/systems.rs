@@ -28,6 +28,7 @@ impl Checker<'_> {
         self.program.systems.push(SystemInfo {
             name: name.to_owned(),
             states: Vec::new(),
+            events: Vec::new(),
             from: None,
             to: None,
             options: SolveOptions::default(),
@@ -202,6 +203,7 @@ impl Checker<'_> {
             let rate = self.fit(id, value, &mut ty, false, place, &scope);
             self.program.systems[k as usize].states[index].rate = rate;
         }
+        self.events(k, module, &scope);
         for (index, d) in self.modules[module].states.clone().into_iter().enumerate() {
             if !seen.iter().any(|s| s.0 == index) {
                 let name = self.decls[d].name.clone();
@@ -219,14 +221,14 @@ impl Checker<'_> {
     }
 
     /// A value inside of system `k` must not vary with another system.
-    fn own_signal(&mut self, id: ExprId, span: Span, k: u32) -> Option<ExprId> {
+    pub fn own_signal(&mut self, id: ExprId, span: Span, k: u32) -> Option<ExprId> {
         match self.program.expr(id).signal {
             Some(s) if s.system != k => self.constant_in_time(id, span, "what another system contributes"),
             _ => Some(id),
         }
     }
 
-    fn equation_without_state(&mut self, state: &Name, names: &[String], module: usize) {
+    pub fn equation_without_state(&mut self, state: &Name, names: &[String], module: usize) {
         let mut d = Diagnostic::error(codes::NO_STATE, state.span, format!("there is no state `{}`", state.text))
             .here("not a state");
         if let Some(meant) = did_you_mean(&state.text, names.iter().map(String::as_str)) {

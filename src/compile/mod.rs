@@ -1,6 +1,7 @@
 //! The whole compiler on one page: text → model.
 
 mod roots;
+mod separable;
 mod step;
 
 use crate::codegen::Backend;
@@ -13,8 +14,11 @@ use crate::solve::{Implicit, Method, Stepping};
 use roots::{EntryList, Ids};
 
 /// Every code that compiling reports and its title.
-pub const CODES: &[(&str, &str)] =
-    &[("N0701", "code generation failed"), ("N0702", "a model that cannot be differentiated")];
+pub const CODES: &[(&str, &str)] = &[
+    ("N0701", "code generation failed"),
+    ("N0702", "a model that cannot be differentiated"),
+    ("N0703", "a system that is not separable"),
+];
 
 /// What a model is compiled for.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +86,8 @@ pub struct Derived {
     pub bars: [Vec<Option<NodeId>>; 3],
     /// The systems, staged.
     pub systems: Vec<SystemParts>,
+    /// For systems with a symplectic method, which components are positions; else empty.
+    pub positions: Vec<Vec<bool>>,
 }
 
 /// Compiles a lowered model.
@@ -90,6 +96,10 @@ pub struct Derived {
 /// A derivative that does not exist, or a refusal of the code generator.
 pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model<T>, Diagnostic> {
     let derived = derive(&lowered, settings)?;
+    let mut lowered = lowered;
+    for (system, positions) in lowered.systems.iter_mut().zip(&derived.positions) {
+        system.options.positions.clone_from(positions);
+    }
     let g = &derived.graph;
     let (lanes, backend) = (if steps_singly(&lowered) { 1 } else { settings.lanes }, settings.backend);
     let refuse = |why: String| refused(&why);
@@ -99,7 +109,7 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
         if let (Method::Implicit(method), true, true) = (info.options.method, backwards, settings.gradient) {
             return Err(no_backsolve(method));
         }
-        let width = slice(lanes, info.options.stepping);
+        let width = if info.events.is_some() { lanes } else { slice(lanes, info.options.stepping) };
         let kernels = SystemKernels::new(g, parts, width, backwards, backend).map_err(refuse)?;
         let whole = whole_step(g, parts, info.options.method, lanes, backend).map_err(refuse)?;
         systems.push(kernels.with_steps(whole));
@@ -151,20 +161,41 @@ pub fn derive(lowered: &Lowered, settings: &Settings) -> Result<Derived, Diagnos
     let merged = opt::merge_solves(&graph, &ids.all());
     ids.replace(&merged.roots);
     graph = merged.graph;
-    let (staged, outer) = opt::stage(&mut graph, &ids.rhs(), &ids.outer());
+    let (staged, outer) = opt::stage(&mut graph, &ids.inner(), &ids.outer());
     ids.set_staged(&staged, &outer);
     let objective = settings.gradient && ids.loss().is_some();
     if objective {
         ids.differentiate_objective(&mut graph, lowered, settings.inputs)?;
     }
     for (k, system) in lowered.systems.iter().enumerate() {
-        ids.differentiate_system(&mut graph, k, system.dim, objective)?;
+        ids.differentiate_system(&mut graph, k, system, objective)?;
         ids.differentiate_jacobian(&mut graph, k, system)?;
     }
     graph = ids.reveal_parameters(&graph, lowered);
     graph = improve(&graph, &mut ids);
     debug_assert!(verify(&graph).is_empty(), "{:#?}", verify(&graph));
-    Ok(ids.derived(graph, lowered))
+    let mut derived = ids.derived(graph, lowered);
+    derived.positions = positions(&derived, lowered)?;
+    Ok(derived)
+}
+
+/// The division into positions and momenta that symplectic methods need.
+fn positions(derived: &Derived, lowered: &Lowered) -> Result<Vec<Vec<bool>>, Diagnostic> {
+    let mut all = Vec::new();
+    for (parts, system) in derived.systems.iter().zip(&lowered.systems) {
+        let Method::Symplectic(method) = system.options.method else {
+            all.push(Vec::new());
+            continue;
+        };
+        let found = separable::positions(&derived.graph, parts.rhs, parts.leaves[0], system);
+        all.push(found.map_err(|why| {
+            Diagnostic::global("N0703", format!("`{}` needs a separable system: {why}", method.name())).help(
+                "the rates of positions may depend on momenta only, and the other way round; else use a Runge–Kutta \
+                 method, with `reversible = true` if memory is short",
+            )
+        })?);
+    }
+    Ok(all)
 }
 
 /// Native code of whole steps, for a system so small that both directions fit in registers, more or less.

@@ -4,8 +4,8 @@ use super::Derived;
 use crate::diag::Diagnostic;
 use crate::diff::{self, DiffError, Mode};
 use crate::graph::{Graph, Leaf, NodeId, Op};
-use crate::lower::{Lowered, System};
-use crate::model::{JacobianParts, Roots, SystemParts};
+use crate::lower::{Events, Lowered, System};
+use crate::model::{EventParts, JacobianParts, Roots, SystemParts};
 use crate::opt::{self, Staged};
 use crate::solve::Method;
 use std::collections::HashMap;
@@ -18,6 +18,8 @@ pub(super) struct Ids {
     outputs: Vec<NodeId>,
     natural: Vec<NodeId>,
     rhs: Vec<NodeId>,
+    /// Functions, rates and resets of each system's events; empty where it has none.
+    events: Vec<Vec<NodeId>>,
     /// The captures of each system: outer node and leaf inside.
     captures: Vec<Vec<NodeId>>,
     bars: [Vec<Option<NodeId>>; 3],
@@ -25,6 +27,8 @@ pub(super) struct Ids {
     system_bars: Vec<Option<Vec<Option<NodeId>>>>,
     /// Absent where the method is explicit.
     jacobians: Vec<Option<JacobianParts>>,
+    /// The same for the events' functions and resets.
+    event_bars: Vec<Option<Vec<Option<NodeId>>>>,
 }
 
 impl Ids {
@@ -35,6 +39,7 @@ impl Ids {
             outputs: lowered.outputs.iter().map(|o| o.1).collect(),
             natural: lowered.params.iter().map(|p| p.value).collect(),
             rhs: lowered.systems.iter().map(|s| s.rhs).collect(),
+            events: lowered.systems.iter().map(|s| events(s.events.as_ref())).collect(),
             ..Self::default()
         }
     }
@@ -42,9 +47,10 @@ impl Ids {
     fn slots(&mut self) -> Vec<&mut NodeId> {
         let mut slots: Vec<&mut NodeId> = self.loss.iter_mut().collect();
         slots.extend(self.metrics.iter_mut().chain(&mut self.outputs).chain(&mut self.natural).chain(&mut self.rhs));
+        slots.extend(self.events.iter_mut().flatten());
         slots.extend(self.captures.iter_mut().flatten());
         slots.extend(self.bars.iter_mut().flatten().flatten());
-        slots.extend(self.system_bars.iter_mut().flatten().flatten().flatten());
+        slots.extend(self.system_bars.iter_mut().chain(&mut self.event_bars).flatten().flatten().flatten());
         for jacobian in self.jacobians.iter_mut().flatten() {
             slots.extend([&mut jacobian.dfdz, &mut jacobian.dfdt]);
             slots.extend(jacobian.bars.iter_mut().flatten().flatten());
@@ -66,8 +72,10 @@ impl Ids {
         self.loss
     }
 
-    pub fn rhs(&self) -> Vec<NodeId> {
-        self.rhs.clone()
+    /// What each system computes on the way.
+    pub fn inner(&self) -> Vec<Vec<NodeId>> {
+        let all = |(rhs, events): (&NodeId, &Vec<NodeId>)| std::iter::once(rhs).chain(events).copied().collect();
+        self.rhs.iter().zip(&self.events).map(all).collect()
     }
 
     /// Roots outside of the systems.
@@ -82,7 +90,8 @@ impl Ids {
         for slot in self.loss.iter_mut().chain(lists) {
             *slot = outer.next().unwrap_or(*slot);
         }
-        self.rhs = staged.iter().map(|s| s.rhs).collect();
+        self.rhs = staged.iter().map(|s| s.inner[0]).collect();
+        self.events = staged.iter().map(|s| s.inner[1..].to_vec()).collect();
         self.captures = staged.iter().map(|s| s.leaves.clone()).collect();
     }
 
@@ -141,17 +150,33 @@ impl Ids {
         revealed.graph
     }
 
-    /// Cotangents of state, time and captures of one right-hand side.
-    pub fn differentiate_system(&mut self, g: &mut Graph, k: usize, dim: usize, all: bool) -> Result<(), Diagnostic> {
+    /// Cotangents of state, time and captures of one right-hand side, and of the events.
+    pub fn differentiate_system(
+        &mut self,
+        g: &mut Graph,
+        k: usize,
+        system: &System,
+        all: bool,
+    ) -> Result<(), Diagnostic> {
         let pulled = g.reachable(&self.outer()).iter().any(|&id| g.node(id).op == Op::SolveVjp(index(k)));
         if !all && !pulled {
             self.system_bars.push(None);
+            self.event_bars.push(None);
             return Ok(());
         }
-        let [state, time, seed] = system_leaves(g, k, dim);
+        let [state, time, seed] = system_leaves(g, k, system.dim);
         let wrt: Vec<NodeId> = [state, time].into_iter().chain(self.captures[k].iter().copied()).collect();
         let bars = diff::vjp(g, &[(self.rhs[k], seed)], &wrt, Mode::Total).map_err(|e| refused(&e))?;
         self.system_bars.push(Some(bars));
+        let bars = match self.events[k].as_slice() {
+            [when, _, resets] => {
+                let all = g.concat(0, &[*when, *resets]);
+                let seed = event_seed(g, k, *when, *resets);
+                Some(diff::vjp(g, &[(all, seed)], &wrt, Mode::Total).map_err(|e| refused(&e))?)
+            }
+            _ => None,
+        };
+        self.event_bars.push(bars);
         Ok(())
     }
 
@@ -185,13 +210,24 @@ impl Ids {
                 leaves: system_leaves(&mut graph, k, info.dim),
                 captures: self.captures[k].clone(),
                 rhs: self.rhs[k],
+                events: match (self.events[k].as_slice(), &info.events) {
+                    ([when, rates, resets], Some(events)) => Some(EventParts {
+                        rules: events.rules.clone(),
+                        when: *when,
+                        rates: *rates,
+                        resets: *resets,
+                        seed: event_seed(&mut graph, k, *when, *resets),
+                        bars: self.event_bars.get(k).cloned().flatten(),
+                    }),
+                    _ => None,
+                },
                 bars: self.system_bars.get(k).cloned().flatten(),
                 jacobian: jacobian
                     .map(|parts| JacobianParts { seeds: jacobian_seeds(&mut graph, k, info.dim), ..parts }),
             });
         }
         let Self { loss, metrics, outputs, natural, bars, .. } = self;
-        Derived { graph, loss, metrics, outputs, natural, bars, systems }
+        Derived { graph, loss, metrics, outputs, natural, bars, systems, positions: Vec::new() }
     }
 }
 
@@ -210,6 +246,19 @@ fn system_leaves(g: &mut Graph, k: usize, dim: usize) -> [NodeId; 3] {
 fn jacobian_seeds(g: &mut Graph, k: usize, dim: usize) -> [NodeId; 2] {
     let first = JACOBIAN + 2 * index(k);
     [g.leaf(Leaf::Seed(first), &[dim, dim]), g.leaf(Leaf::Seed(first + 1), &[dim])]
+}
+
+/// The seeds of systems' events; those below are of systems, those from 2^24 on of arguments.
+const EVENT_SEEDS: u32 = 1 << 23;
+
+/// The cotangent of a system's event functions and resets, one after the other.
+fn event_seed(g: &mut Graph, k: usize, when: NodeId, resets: NodeId) -> NodeId {
+    let size = g.size(when) + g.size(resets);
+    g.leaf(Leaf::Seed(EVENT_SEEDS + index(k)), &[size])
+}
+
+fn events(events: Option<&Events>) -> Vec<NodeId> {
+    events.map_or_else(Vec::new, |e| vec![e.when, e.rates, e.resets])
 }
 
 fn refused(error: &DiffError) -> Diagnostic {

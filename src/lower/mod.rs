@@ -10,6 +10,7 @@
 )]
 
 mod domain;
+mod events;
 mod lift;
 mod model;
 #[cfg(test)]
@@ -19,7 +20,7 @@ mod walk;
 #[cfg(test)]
 pub(crate) use walk::has_argument;
 
-pub use model::{Domain, Gradient, Init, Input, Lowered, Noise, NoiseDist, Options, Param, StateInfo, System};
+pub use model::{Domain, Events, Gradient, Init, Input, Lowered, Noise, NoiseDist, Options, Param, StateInfo, System};
 
 use crate::check::{ExprId, NO_SPAN, Program};
 use crate::diag::Diagnostic;
@@ -37,7 +38,7 @@ pub fn lower(program: &Program, options: &Options) -> Result<Lowered, Vec<Diagno
     roots.extend(program.params.iter().filter_map(|p| p.prior));
     for s in &program.systems {
         roots.extend(s.from.into_iter().chain(s.to));
-        roots.extend(s.states.iter().flat_map(|x| [x.init, x.rate]).flatten());
+        roots.extend(s.states.iter().filter_map(|x| x.init).chain(s.dynamics()));
     }
     if options.trajectory.is_some() {
         roots.extend(signals(program).map(|(_, id)| id));
@@ -136,6 +137,7 @@ fn system(walk: &mut Walk, k: usize) -> System {
     }
     let rhs = walk.g.concat(0, &parts);
     let start = walk.start(k);
+    let events = events::events(walk, k, rhs);
     let from = match info.from {
         Some(id) => walk.node(id),
         None => walk.g.scalar(0.0),
@@ -145,6 +147,7 @@ fn system(walk: &mut Walk, k: usize) -> System {
         states: walk.slots[k].clone(),
         dim: walk.dim(k),
         rhs,
+        events,
         start,
         span: (from, info.to.map(|id| walk.node(id))),
         options: info.options.clone(),

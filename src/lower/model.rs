@@ -85,6 +85,8 @@ pub struct System {
     pub dim: usize,
     /// Derivative of the flat state, `[dim]`; uses `Leaf::State`, `Leaf::Time` and outer nodes.
     pub rhs: NodeId,
+    /// Its events, if it has any.
+    pub events: Option<Events>,
     /// Flat initial state, `[dim]`.
     pub start: NodeId,
     /// Where the solve starts and ends; scalars.
@@ -93,6 +95,19 @@ pub struct System {
     pub options: solve::Options,
     /// Gradient method.
     pub gradient: Gradient,
+}
+
+/// The `E` events of a system; nodes use `Leaf::State`, `Leaf::Time` and outer nodes.
+#[derive(Clone, Debug)]
+pub struct Events {
+    /// What each does besides its reset.
+    pub rules: Vec<solve::EventRule>,
+    /// Their functions, `[E]`: zero where they fire.
+    pub when: NodeId,
+    /// Time derivatives of the functions along the solution, `[E]`.
+    pub rates: NodeId,
+    /// The flat states behind the resets, one after another, `[E dim]`.
+    pub resets: NodeId,
 }
 
 /// A state inside of the flat state.

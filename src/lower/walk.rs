@@ -187,7 +187,7 @@ impl<'p> Walk<'p> {
         self.slots[system].last().map_or(0, |s| s.offset + s.shape.iter().product::<usize>())
     }
 
-    fn flat_leaf(&mut self, system: usize) -> NodeId {
+    pub fn flat_leaf(&mut self, system: usize) -> NodeId {
         let dim = self.dim(system);
         self.g.leaf(Leaf::State(u32::try_from(system).unwrap_or(u32::MAX)), &[dim])
     }
@@ -244,7 +244,7 @@ impl<'p> Walk<'p> {
         let mut rates = Vec::new();
         for id in &sampled {
             if let Kind::Sample { system, .. } = self.program.expr(*id).kind {
-                rates.extend(self.program.systems[system as usize].states.iter().filter_map(|s| s.rate));
+                rates.extend(self.program.systems[system as usize].dynamics());
             }
         }
         if self.program.reachable(&rates, true).contains(&wrt) {

@@ -5,6 +5,7 @@
 
 mod batch;
 mod evaluate;
+mod events;
 mod objective;
 mod parameters;
 mod program;
@@ -15,6 +16,7 @@ mod tile;
 
 pub use batch::Batch;
 pub use evaluate::{Dropped, Evaluated, SampleOutputs, Work};
+pub use events::{EventKernels, EventParts};
 pub use objective::{ModelObjective, ObjectiveSetup};
 pub use parameters::{initial, unconstrain};
 pub use program::{Program, build};

@@ -5,6 +5,7 @@ mod jacobian;
 pub use jacobian::JacobianParts;
 
 use super::Number;
+use super::events::{EventKernels, EventParts};
 use super::step::WholeStep;
 use crate::codegen::{Backend, Element, Kernel, Output, Spec};
 use crate::graph::{Binary, Graph, NodeId, Op};
@@ -36,6 +37,8 @@ pub struct SystemParts {
     pub bars: Option<Vec<Option<NodeId>>>,
     /// The Jacobian, for implicit methods.
     pub jacobian: Option<JacobianParts>,
+    /// Its events, if it has any.
+    pub events: Option<EventParts>,
 }
 
 /// What a system's kernel reads and writes.
@@ -52,27 +55,44 @@ pub struct KernelParts {
 impl SystemParts {
     /// The right-hand side: from state, time and captures.
     pub fn right_hand_side(&self) -> KernelParts {
+        self.value(self.rhs)
+    }
+
+    /// A value from state, time and captures.
+    pub(super) fn value(&self, value: NodeId) -> KernelParts {
         let [state, time, _] = self.leaves;
         let inputs = [state, time].into_iter().chain(self.captures.iter().copied()).collect();
-        let outputs = vec![Output { node: self.rhs, slot: 0, add: false }];
-        KernelParts { inputs, outputs, slots: vec![Some(0)] }
+        KernelParts { inputs, outputs: vec![Output { node: value, slot: 0, add: false }], slots: vec![Some(0)] }
     }
 
     /// The vector-Jacobian product: cotangents of state and time and, with `captures`, those of the captures, added up;
     /// with `rhs`, f too.
     pub fn pull_back(&self, g: &Graph, rhs: bool, captures: bool) -> Option<KernelParts> {
-        let bars = self.bars.as_ref()?;
+        let rhs = rhs.then_some(self.rhs);
+        Some(self.cotangents(g, self.leaves[2], rhs, self.bars.as_ref()?, captures))
+    }
+
+    /// Cotangents of state, time and captures for the cotangent `seed` of something.
+    pub(super) fn cotangents(
+        &self,
+        g: &Graph,
+        seed: NodeId,
+        rhs: Option<NodeId>,
+        bars: &[Option<NodeId>],
+        captures: bool,
+    ) -> KernelParts {
+        let [state, time, _] = self.leaves;
         let mut parts = KernelParts {
-            inputs: self.leaves.into_iter().chain(self.captures.iter().copied()).collect(),
+            inputs: [state, time, seed].into_iter().chain(self.captures.iter().copied()).collect(),
             outputs: Vec::new(),
             slots: Vec::new(),
         };
-        parts.push(g, rhs.then_some(self.rhs), false);
+        parts.push(g, rhs, false);
         for (k, bar) in bars.iter().enumerate() {
             let captured = k >= 2;
             parts.push(g, bar.filter(|_| !captured || captures), captured);
         }
-        Some(parts)
+        parts
     }
 }
 
@@ -86,15 +106,15 @@ impl KernelParts {
         self.slots.push(slot);
     }
 
-    fn compile<T: Element>(&self, g: &Graph, lanes: usize, backend: Backend) -> Result<Kernel<T>, String> {
+    pub(super) fn compile<T: Element>(&self, g: &Graph, lanes: usize, backend: Backend) -> Result<Kernel<T>, String> {
         Kernel::new(&Spec { graph: g, inputs: &self.inputs, outputs: &self.outputs, lanes }, backend)
     }
 }
 
 /// A vector-Jacobian product with the outputs it has.
-struct Vjp<T> {
-    kernel: Kernel<T>,
-    slots: Vec<Option<usize>>,
+pub(super) struct Vjp<T> {
+    pub kernel: Kernel<T>,
+    pub slots: Vec<Option<usize>>,
 }
 
 /// Native code of a system.
@@ -107,6 +127,8 @@ pub struct SystemKernels<T> {
     pub captures: Vec<Capture>,
     /// f(t, z)
     pub rhs: Kernel<T>,
+    /// Its events, if it has any.
+    pub events: Option<EventKernels<T>>,
     state_only: Option<Vjp<T>>,
     full: Option<Vjp<T>>,
     whole: Option<WholeStep<T>>,
@@ -138,7 +160,8 @@ impl<T: Number> SystemKernels<T> {
         let full = vjp(false, true)?;
         let state_only = if backwards { vjp(true, false)? } else { None };
         let jacobian = JacobianKernels::new(g, parts, lanes, backend)?;
-        Ok(Self { dim: parts.dim, lanes, captures, rhs, state_only, full, whole: None, jacobian })
+        let events = EventKernels::new(g, parts, lanes, backend)?;
+        Ok(Self { dim: parts.dim, lanes, captures, rhs, events, state_only, full, whole: None, jacobian })
     }
 
     /// Adds whole steps: the forward one and, where there is a pull-back, the reverse one.
@@ -152,7 +175,8 @@ impl<T: Number> SystemKernels<T> {
         let vjp = |v: &Option<Vjp<T>>| v.as_ref().map_or(0, |v| v.kernel.code_size());
         let whole = self.whole.as_ref().map_or(0, WholeStep::code_size);
         let jacobian = self.jacobian.as_ref().map_or(0, JacobianKernels::code_size);
-        self.rhs.code_size() + vjp(&self.state_only) + vjp(&self.full) + whole + jacobian
+        let events = self.events.as_ref().map_or(0, EventKernels::code_size);
+        self.rhs.code_size() + vjp(&self.state_only) + vjp(&self.full) + whole + jacobian + events
     }
 }
 
@@ -167,7 +191,7 @@ fn terms(g: &Graph, id: NodeId) -> Vec<NodeId> {
 
 /// A system with its captured values, for one tile.
 pub(super) struct Bound<'a, T> {
-    kernels: &'a SystemKernels<T>,
+    pub kernels: &'a SystemKernels<T>,
     captures: SmallVec<[&'a [T]; 8]>,
     /// Cotangents of the captures so far.
     pub bars: Vec<Vec<T>>,
@@ -191,13 +215,23 @@ impl<'a, T: Number> Bound<'a, T> {
         self
     }
 
-    fn clock(&mut self, t: &[f64]) {
+    pub fn clock(&mut self, t: &[f64]) {
         for (x, &t) in self.time.iter_mut().zip(t) {
             *x = T::narrow(t);
         }
     }
 
-    fn pull(&mut self, vjp: &Vjp<T>, z: &[T], w: &[T], dz: &mut [T], z_bar: &mut [T], t_bar: &mut [T]) {
+    /// Runs a kernel from time, state and captures.
+    pub fn value(&mut self, kernel: &Kernel<T>, t: &[f64], z: &[T], out: &mut [T]) {
+        self.clock(t);
+        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
+        inputs.extend([z, &self.time]);
+        inputs.extend(self.captures.iter().copied());
+        kernel.run(&inputs, &mut [out], &mut self.scratch);
+    }
+
+    /// Runs a vector-Jacobian product at the time of [`Self::clock`].
+    pub fn pull(&mut self, vjp: &Vjp<T>, z: &[T], w: &[T], dz: &mut [T], z_bar: &mut [T], t_bar: &mut [T]) {
         let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
         inputs.extend([z, &self.time, w]);
         inputs.extend(self.captures.iter().copied());
@@ -224,11 +258,7 @@ impl<T: Number> System<T> for Bound<'_, T> {
     }
 
     fn rhs(&mut self, t: &[f64], z: &[T], dz: &mut [T]) {
-        self.clock(t);
-        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
-        inputs.extend([z, &self.time]);
-        inputs.extend(self.captures.iter().copied());
-        self.kernels.rhs.run(&inputs, &mut [dz], &mut self.scratch);
+        self.value(&self.kernels.rhs, t, z, dz);
     }
 
     fn whole_steps(&self) -> bool {

@@ -5,7 +5,9 @@ use super::slices::{Cut, Sliced};
 use super::system::Bound;
 use super::{Model, Number};
 use crate::lower::Gradient;
-use crate::solve::{self, AdjointSystem, Cotangents, Drift, Failure, Problem, Solution, Stats, Tape};
+use crate::solve::{
+    self, AdjointSystem, Cotangents, Drift, EventGradient, EventTape, Failure, Problem, Solution, Stats, Tape,
+};
 use smallvec::SmallVec;
 
 /// Buffers and tapes of one tile; kept for the next one.
@@ -16,6 +18,8 @@ pub(super) struct Workspace<T> {
     pub active: Vec<bool>,
     tapes: Vec<Tape<T>>,
     solutions: Vec<Option<Solution<T>>>,
+    /// In the place of tapes, for systems with events.
+    event_tapes: Vec<EventTape<T>>,
     scratch: Vec<T>,
 }
 
@@ -43,6 +47,7 @@ impl<T: Number> Workspace<T> {
             active: vec![true; program.lanes],
             tapes: (0..program.solves).map(|_| Tape::new()).collect(),
             solutions: (0..program.solves).map(|_| None).collect(),
+            event_tapes: (0..program.solves).map(|_| EventTape::default()).collect(),
             scratch: Vec::new(),
         }
     }
@@ -122,7 +127,9 @@ impl<T: Number> Workspace<T> {
         let mut tape = std::mem::take(&mut self.tapes[call.tape]);
         let scratch = std::mem::take(&mut self.scratch);
         let kernels = &model.systems[call.system];
-        let options = &model.lowered.systems[call.system].options;
+        let info = &model.lowered.systems[call.system];
+        let options = &info.options;
+        let mut event_tape = EventTape::new(with_tape && info.gradient == Gradient::Discrete);
         let (solution, scratch) = {
             let captures: SmallVec<[&[T]; 8]> =
                 call.args[3..].iter().map(|&b| self.value(program, shared, b)).collect();
@@ -130,7 +137,11 @@ impl<T: Number> Workspace<T> {
             let tape = with_tape.then_some(&mut tape);
             if kernels.lanes == program.lanes {
                 let mut system = Bound::new(kernels, captures, scratch);
-                let solution = solve::solve(&mut system, &problem, options, tape);
+                let solution = if info.events.is_some() {
+                    solve::solve_events(&mut system, &problem, options, &mut event_tape)
+                } else {
+                    solve::solve(&mut system, &problem, options, tape)
+                };
                 (solution, system.scratch)
             } else {
                 let cut = Cut::new(kernels, program.lanes, &captures);
@@ -140,6 +151,7 @@ impl<T: Number> Workspace<T> {
         };
         self.scratch = scratch;
         self.tapes[call.tape] = tape;
+        self.event_tapes[call.tape] = event_tape;
         for (lane, failure) in solution.failures.iter().enumerate() {
             if let Some(failure) = failure.as_ref().filter(|_| self.active[lane]) {
                 report
@@ -180,6 +192,7 @@ impl<T: Number> Workspace<T> {
         let (t0, ts) = (self.times(program, shared, call.args[1]), self.times(program, shared, call.args[2]));
         let values_bar = self.laned(program, shared, bar);
         let scratch = std::mem::take(&mut self.scratch);
+        let mut event_tape = std::mem::take(&mut self.event_tapes[call.tape]);
         let kernels = &model.systems[call.system];
         let (cotangents, bars, scratch) = {
             let captures: SmallVec<[&[T]; 8]> =
@@ -189,7 +202,12 @@ impl<T: Number> Workspace<T> {
             let solution = self.solutions[call.tape].as_ref();
             if kernels.lanes == program.lanes {
                 let mut system = Bound::new(kernels, captures, scratch).with_bars();
-                let cotangents = back.run(&mut system, solution);
+                let cotangents = match solution {
+                    Some(solution) if model.lowered.systems[call.system].events.is_some() => {
+                        back.run_events(&mut system, solution, &mut event_tape)
+                    }
+                    _ => back.run(&mut system, solution),
+                };
                 (cotangents, system.bars, system.scratch)
             } else {
                 let cut = Cut::new(kernels, program.lanes, &captures);
@@ -197,6 +215,7 @@ impl<T: Number> Workspace<T> {
                 (back.run(&mut system, solution), system.into_bars(), scratch)
             }
         };
+        self.event_tapes[call.tape] = event_tape;
         self.scratch = scratch;
         for (lane, failure) in cotangents.failures.iter().enumerate() {
             if let Some(failure) = failure.as_ref().filter(|_| self.active[lane]) {
@@ -255,6 +274,18 @@ impl<T: Number> Back<'_, T> {
                 solve::discrete(system, self.problem, &info.options, self.tape, self.values_bar)
             }
         }
+    }
+}
+
+impl<T: Number> Back<'_, T> {
+    /// The same for a system with events.
+    fn run_events(&self, system: &mut Bound<T>, solution: &Solution<T>, tape: &mut EventTape<T>) -> Cotangents<T> {
+        let info = &self.model.lowered.systems[self.call.system];
+        let method = match info.gradient {
+            Gradient::Discrete => EventGradient::Discrete,
+            Gradient::Backsolve => EventGradient::Backsolve,
+        };
+        solve::reverse_events(system, self.problem, &info.options, tape, solution, self.values_bar, method)
     }
 }
 

@@ -10,18 +10,18 @@ use std::collections::{HashMap, HashSet};
 /// A system after staging.
 #[derive(Clone, Debug)]
 pub struct Staged {
-    /// The right-hand side, over `Leaf::State`, `Leaf::Time` and `Leaf::Capture`.
-    pub rhs: NodeId,
+    /// The right-hand side and what else is computed on the way, over `Leaf::State`, `Leaf::Time` and `Leaf::Capture`.
+    pub inner: Vec<NodeId>,
     /// The captured nodes, in the order of the solve's operands behind z0, t0, ts.
     pub captures: Vec<NodeId>,
     /// The leaves that stand for them inside.
     pub leaves: Vec<NodeId>,
 }
 
-/// Splits each system's right-hand side and gives every solve that `roots` need its captures. Returns the systems and
-/// the new roots.
-pub fn stage(g: &mut Graph, systems: &[NodeId], roots: &[NodeId]) -> (Vec<Staged>, Vec<NodeId>) {
-    let staged: Vec<Staged> = systems.iter().map(|&rhs| split(g, rhs)).collect();
+/// Splits what each system computes on the way and gives every solve that `roots` need its captures. Returns the
+/// systems and the new roots.
+pub fn stage(g: &mut Graph, systems: &[Vec<NodeId>], roots: &[NodeId]) -> (Vec<Staged>, Vec<NodeId>) {
+    let staged: Vec<Staged> = systems.iter().map(|inner| split(g, inner)).collect();
     let mut wiring = Wiring { g, staged: &staged, to: HashMap::new() };
     let roots = roots.iter().map(|&r| wiring.wire(r)).collect();
     let captures: Vec<Vec<NodeId>> =
@@ -65,8 +65,8 @@ impl Wiring<'_> {
     }
 }
 
-fn split(g: &mut Graph, rhs: NodeId) -> Staged {
-    let order = g.reachable(&[rhs]);
+fn split(g: &mut Graph, inner: &[NodeId]) -> Staged {
+    let order = g.reachable(inner);
     let mut moving: HashSet<NodeId> = HashSet::new();
     let mut fixed: HashSet<NodeId> = HashSet::new();
     for &id in &order {
@@ -90,10 +90,13 @@ fn split(g: &mut Graph, rhs: NodeId) -> Staged {
             splitter.copy(id);
         }
     }
-    let rhs = splitter.inside(rhs);
-    let rhs = splitter.laned(rhs);
+    let inner = inner.iter().map(|&root| {
+        let root = splitter.inside(root);
+        splitter.laned(root)
+    });
+    let inner = inner.collect();
     let (captures, leaves) = (splitter.captured, splitter.leaves);
-    Staged { rhs, captures, leaves }
+    Staged { inner, captures, leaves }
 }
 
 struct Splitter<'g> {

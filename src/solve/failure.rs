@@ -21,6 +21,10 @@ pub enum FailureKind {
     NeedsExplicit,
     /// A tolerance or a step length is negative, zero or NaN.
     BadOptions,
+    /// Events follow each other without time passing between them.
+    Zeno,
+    /// An event whose function does not pass through zero at a rate: its time has no derivative.
+    Grazing,
 }
 
 /// A failed lane.
@@ -49,6 +53,10 @@ impl Failure {
             FailureKind::BatchTimesDiffer => "samples with different times cannot share one step size".to_owned(),
             FailureKind::NeedsExplicit => "the backsolve gradient needs an explicit method".to_owned(),
             FailureKind::BadOptions => "a tolerance or a step length is not a positive number".to_owned(),
+            FailureKind::Zeno => format!("events follow each other faster and faster, without end, at t = {t}"),
+            FailureKind::Grazing => {
+                format!("the time of the event at t = {t} has no derivative: its condition has no rate there")
+            }
         };
         match self.component {
             Some(component) => format!("{text} (component {component})"),
@@ -75,6 +83,10 @@ impl Failure {
             FailureKind::BatchTimesDiffer => "use one step size per sample, or give all samples the same times",
             FailureKind::NeedsExplicit => "use the discrete gradient, or an explicit method",
             FailureKind::BadOptions => "give positive tolerances and step lengths",
+            FailureKind::Zeno => {
+                "end the solution earlier or with `stop`, or let the reset take the state away from where the event fires"
+            }
+            FailureKind::Grazing => "compare what varies smoothly, and see that the event is crossed, not touched",
         }
     }
 }

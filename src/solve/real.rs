@@ -21,6 +21,8 @@ pub trait Real:
 {
     /// Zero.
     const ZERO: Self;
+    /// Distance from 1 to the next number.
+    const EPSILON: f64;
     /// Not a number, the value of an output that could not be computed.
     const NAN: Self;
     /// Nearest value of this type.
@@ -38,6 +40,8 @@ macro_rules! real {
     ($type:ty) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
+            #[allow(clippy::cast_lossless, reason = "`From` is not const")]
+            const EPSILON: f64 = <$type>::EPSILON as f64;
             const NAN: Self = <$type>::NAN;
             #[allow(clippy::cast_possible_truncation, reason = "rounding to the nearest value is the purpose")]
             fn from_f64(value: f64) -> Self {

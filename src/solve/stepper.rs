@@ -10,7 +10,7 @@ use super::system::Stats;
 /// Step control of a tile. Lanes of one *group* share a clock: every lane is its own group, or all are one.
 #[derive(Debug)]
 pub(super) struct Stepper<'o> {
-    options: &'o Options,
+    pub(super) options: &'o Options,
     /// Order of the error estimate plus one: the power of the step length that the error follows.
     order: f64,
     group: Vec<usize>,

@@ -185,7 +185,7 @@ pub enum ItemKind {
         /// Optimiser and options.
         method: Expr,
     },
-    /// `event hit: y < 0 => { v := -0.8*v }` (parsed; not yet supported by `check`)
+    /// `event hit: y < 0 => { v := -0.8*v }`
     Event {
         /// Its name.
         name: Name,
@@ -193,6 +193,8 @@ pub enum ItemKind {
         condition: Expr,
         /// `state := value`.
         resets: Vec<(Name, Expr)>,
+        /// `stop`: the solution ends here.
+        stops: bool,
     },
     /// `ode flow(x: [2]) over 1 .. 0 { … }`
     Ode {

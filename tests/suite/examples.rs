@@ -92,6 +92,16 @@ fn kinetics_learns_the_rate_law_through_the_implicit_solver() {
     assert!(t.loss < 1e-4 && error < 0.02, "loss {}, error {error}", t.loss);
 }
 
+/// Within three standard errors of what the data were made with (h 2, e 0.85, g 9.81, errors of 0.01).
+#[test]
+fn a_bouncing_ball_tells_its_gravity() {
+    let t = run("bouncing_ball", None);
+    for (name, value, within) in [("h", 2.0, 0.01), ("e", 0.85, 0.005), ("g", 9.81, 0.05), ("sigma", 0.01, 0.004)] {
+        let found = parameter(&t, name)[0];
+        assert!((found - value).abs() < within, "{name} = {found} for {value}");
+    }
+}
+
 #[test]
 fn spiral_learns() {
     let t = run("spiral", Some(60));

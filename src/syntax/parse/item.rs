@@ -16,6 +16,8 @@ struct Parts {
     /// What follows `~`.
     prior: Option<Expr>,
     resets: Vec<(Name, Expr)>,
+    /// Whether `stop` stands among them.
+    stops: bool,
     doc: Option<String>,
     /// The path of a `use`.
     path: Option<Name>,
@@ -49,6 +51,7 @@ impl Builder<'_, '_> {
                 Rule::dots => parts.span_first = parts.exprs.len() == 1,
                 Rule::expr if after_tilde => parts.prior = Some(self.expr(part, 0)),
                 Rule::expr => parts.exprs.push(self.expr(part, 0)),
+                Rule::halt => parts.stops = true,
                 Rule::reset => parts.resets.extend(self.reset(part)),
                 Rule::doc => parts.doc = Some(unescape(part.as_str())),
                 _ => {}
@@ -166,9 +169,12 @@ fn kind(rule: Rule, parts: Parts, body: Vec<Item>, span: Span) -> Option<ItemKin
             ItemKind::Solve { method, over: exprs.next().zip(exprs.next()) }
         }
         Rule::train_item => ItemKind::Train { method: exprs.next().unwrap_or_else(missing) },
-        Rule::event_item => {
-            ItemKind::Event { name: name(), condition: exprs.next().unwrap_or_else(missing), resets: parts.resets }
-        }
+        Rule::event_item => ItemKind::Event {
+            name: name(),
+            condition: exprs.next().unwrap_or_else(missing),
+            resets: parts.resets,
+            stops: parts.stops,
+        },
         Rule::ode_item => ItemKind::Ode { name: name(), args: parts.args, over: exprs.next().zip(exprs.next()), body },
         // Every item rule has its arm; pest's enum also holds the rules inside items.
         _ => return None,

@@ -124,12 +124,12 @@ fn head(kind: &ItemKind, out: &mut String) {
             }
         }
         ItemKind::Train { method } => put(out, &["train ", &print_expr(method)]),
-        ItemKind::Event { name, condition, resets } => {
+        ItemKind::Event { name, condition, resets, stops } => {
             put(out, &["event ", &name.text, ": ", &print_expr(condition), " => {"]);
             for (state, value) in resets {
                 put(out, &[" ", &state.text, " := ", &print_expr(value)]);
             }
-            out.push_str(" }");
+            out.push_str(if *stops { " stop }" } else { " }" });
         }
         ItemKind::Ode { name, args, over, .. } => {
             put(out, &["ode ", &name.text]);
