@@ -84,14 +84,14 @@ impl Graph {
         (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeId)
     }
 
-    /// The node's value if it is a constant scalar, seen through broadcasts.
+    /// The value of every entry if the node is made of one constant scalar by moving it around.
     pub fn constant(&self, id: NodeId) -> Option<f64> {
         let mut id = id;
         loop {
             let node = self.node(id);
             match &node.op {
                 Op::Const(Scalar(value)) => return Some(*value),
-                Op::Broadcast(_) | Op::Reshape => id = node.args[0],
+                Op::Broadcast(_) | Op::Reshape | Op::Slice(_) | Op::Stop => id = node.args[0],
                 _ => return None,
             }
         }

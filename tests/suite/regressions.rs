@@ -36,6 +36,17 @@ fn rates_that_use_neither_state_nor_time_fill_every_lane() {
 }
 
 #[test]
+fn slices_of_constants_are_constants() {
+    let text = "param W: [2, 3] = 0.5\nnoise n: [] ~ uniform(1, 2)\n\
+                loss = sum((W @ [zeros(3)[0:2], n])^2)/n^2\n";
+    let found = evaluate(text, 5, true);
+    near(found.loss, 0.5);
+    for (entry, value) in found.raw.iter().zip([0.0, 0.0, 1.0, 0.0, 0.0, 1.0]) {
+        near(*entry, value);
+    }
+}
+
+#[test]
 fn idle_lanes_do_not_poison_gradients() {
     let text = "noise n: [] ~ uniform(1, 2)\nparam k = 0.2\nparam w: [2] = 1\nparam s = 1\nstate x = n\nx' = k*x\n\
                 loss = (norm(x(1)*w) - 1)^2 + (log(x(1))/s)^2\nsolve 0 .. 1\n";
