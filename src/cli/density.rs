@@ -40,7 +40,10 @@ pub(super) fn draw<T: Number>(
     folder: &Path,
     console: Console,
 ) -> Result<Vec<PathBuf>, Failed> {
-    let Some(plane) = plane::<T>(session, natural)? else { return Ok(Vec::new()) };
+    if session.lowered().loss.is_none() {
+        return Ok(Vec::new());
+    }
+    let Some(plane) = plane::<T>(args, session, natural)? else { return Ok(Vec::new()) };
     let (x_range, y_range) = (range(&plane.points, 0), range(&plane.points, 1));
     let Some(values) = evaluate::<T>(args, session, natural, &plane.name, [x_range, y_range])? else {
         console.note("note: no density is drawn: the model cannot be fed with points of the plane");
@@ -60,7 +63,7 @@ pub(super) fn draw<T: Number>(
     figures::write(folder, "density", &Figure { title: session.lowered().name.clone(), panels: vec![panel] })
 }
 
-fn plane<T: Number>(session: &Session, natural: &[Vec<f64>]) -> Result<Option<Plane>, Failed> {
+fn plane<T: Number>(args: &ModelArgs, session: &Session, natural: &[Vec<f64>]) -> Result<Option<Plane>, Failed> {
     let (program, lowered) = (&session.loaded.program, session.lowered());
     if let ([input], Some(data)) = (lowered.inputs.as_slice(), &session.loaded.data) {
         if input.shape != [2] || !lowered.noises.is_empty() {
@@ -76,7 +79,7 @@ fn plane<T: Number>(session: &Session, natural: &[Vec<f64>]) -> Result<Option<Pl
     }
     let point = program.lets.iter().find(|l| program.ty(l.value).shape() == [2] && of_noise(program, l.value));
     let Some(point) = point.filter(|_| lowered.inputs.is_empty()) else { return Ok(None) };
-    let points = draws::<T>(session, natural, &point.name)?;
+    let points = draws::<T>(args, session, natural, &point.name)?;
     Ok(points.map(|points| Plane { name: point.name.clone(), points }))
 }
 
@@ -101,14 +104,17 @@ fn of_noise(program: &Program, id: ExprId) -> bool {
 }
 
 /// Samples of the model's own points: the changed model has them as its only output.
-fn draws<T: Number>(session: &Session, natural: &[Vec<f64>], name: &str) -> Result<Option<Vec<[f64; 2]>>, Failed> {
+fn draws<T: Number>(
+    args: &ModelArgs,
+    session: &Session,
+    natural: &[Vec<f64>],
+    name: &str,
+) -> Result<Option<Vec<[f64; 2]>>, Failed> {
     let text = format!("{}\noutput point_of_the_plane = {name}\n", text_of(session));
     let folder = tempfile::tempdir().map_err(|e| cannot(&e))?;
     let path = folder.path().join("model.node");
     std::fs::write(&path, text).map_err(|e| cannot(&e))?;
-    let Ok(loaded) = load::load(&load::Request { path, with_data: true, ..Default::default() }) else {
-        return Ok(None);
-    };
+    let Ok(loaded) = load::load(&load::Request { path, ..request(args, None) }) else { return Ok(None) };
     let mut lowered = loaded.lowered;
     lowered.outputs.retain(|o| o.0 == "point_of_the_plane");
     let settings = Settings { gradient: false, outputs: true, ..Settings::default() };

@@ -2,6 +2,7 @@
 
 use super::args::{Format, RunArgs};
 use super::codes;
+use super::density;
 use super::failed::Failed;
 use super::figures;
 use super::fit::{self, Trajectory};
@@ -40,7 +41,7 @@ pub(super) fn run<T: Number>(args: &RunArgs, console: Console) -> Result<(), Fai
         Vec::new()
     } else {
         let folder = out_folder(args.out.as_ref(), &args.model.file)?;
-        files(&folder, args, &session, &model, &found)?
+        files(&folder, args, &session, &model, &found, console)?
     };
     let names: Vec<String> = written.iter().map(|p| p.display().to_string()).collect();
     let mut value = to_json(&model, &found);
@@ -120,6 +121,7 @@ fn files<T: Number>(
     session: &Session,
     model: &Model<T>,
     found: &Evaluated,
+    console: Console,
 ) -> Result<Vec<PathBuf>, Failed> {
     let mut written = Vec::new();
     match args.format {
@@ -150,6 +152,7 @@ fn files<T: Number>(
     }
     if !args.no_plots {
         written.extend(figures::trajectories(folder, session, model, found)?);
+        written.extend(density::draw::<T>(&args.model, session, &session.natural, folder, console)?);
     }
     Ok(written)
 }
