@@ -20,6 +20,11 @@ lint:
 fmt:
     cargo fmt
 
+# The experiments of the paper in their short form, and the tables of docs/paper.md
+paper *args:
+    cargo build --release
+    python3 examples/paper/run.py {{args}}
+
 # The API documentation, and the book where mdbook is installed
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps

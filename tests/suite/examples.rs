@@ -53,6 +53,31 @@ fn parameter(t: &Trained, name: &str) -> Vec<f64> {
     t.model.constrain(&t.raw).swap_remove(k)
 }
 
+/// Every file below `examples`, with its open sizes set: the data of some are made by a recipe.
+#[test]
+fn all_compile() {
+    let (mut folders, mut files) = (vec![std::path::PathBuf::from("examples")], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "node") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    for path in &files {
+        let text = std::fs::read_to_string(path).unwrap();
+        let open = text.lines().filter(|l| l.starts_with("dim ") && !l.contains('='));
+        let set = open.map(|l| (l.split_whitespace().nth(1).unwrap().to_owned(), 6.0)).collect();
+        let loaded = load(&Request { path: path.clone(), set, ..Request::default() })
+            .unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false)));
+        compile::<f64>(loaded.lowered, &Settings::default()).unwrap_or_else(|d| panic!("{}: {d:?}", path.display()));
+    }
+    assert!(files.len() >= 20, "{files:?}");
+}
+
 #[test]
 fn lotka_volterra_lands_near_the_published_posterior() {
     let t = run("lotka_volterra", None);
