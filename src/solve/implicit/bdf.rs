@@ -131,7 +131,7 @@ impl<R: Real> Bdf<R> {
         step.ks.copy_from_slice(&self.table);
         if let Some(r) = ratio(step.h, self.before) {
             self.equal = 0;
-            self.to_grid(&mut step.ks, n, r);
+            self.regrid_rows(&mut step.ks, n, r);
         }
         let c = step.h / alpha(k);
         self.psi.fill(R::ZERO);
@@ -177,7 +177,7 @@ impl<R: Real> Bdf<R> {
         }
     }
 
-    fn to_grid(&mut self, rows: &mut [R], n: usize, r: f64) {
+    fn regrid_rows(&self, rows: &mut [R], n: usize, r: f64) {
         let matrix = regrid(self.order, r);
         for j in 1..=self.order {
             let target = &mut rows[j * n..(j + 1) * n];

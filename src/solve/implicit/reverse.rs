@@ -198,9 +198,9 @@ impl<R: Real> Reverse<'_, R> {
             let (weight, derivative) = scheme.dense(i, theta);
             let mut product = 0.0;
             let wide = R::from_f64(scale * weight);
-            for d in 0..dim {
-                self.bars.ks[i * dim + d] += wide * bar[d];
-                product += (bar[d] * self.step.ks[i * dim + d]).to_f64();
+            for (d, bar) in bar.iter().enumerate() {
+                self.bars.ks[i * dim + d] += wide * *bar;
+                product += (*bar * self.step.ks[i * dim + d]).to_f64();
             }
             slope += scale * derivative * product / h;
             if scheme.stages_are_slopes() {

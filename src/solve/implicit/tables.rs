@@ -1,5 +1,9 @@
 //! Published coefficients of implicit methods.
-#![allow(clippy::unreadable_literal, reason = "coefficients are copied as they are printed in the papers")]
+#![allow(
+    clippy::unreadable_literal,
+    clippy::excessive_precision,
+    reason = "coefficients are copied as they are printed in the papers"
+)]
 
 use crate::solve::methods::hermite;
 use crate::solve::tableau::Tableau;
