@@ -119,7 +119,7 @@ fn gradients_agree_with_differences_where_the_flow_is_not_linear() {
                 p[k] += step;
                 loss(p)
             };
-            let h = 1e-4;
+            let h = 1e-3;
             let difference = (8.0 * (along(h) - along(-h)) - (along(2.0 * h) - along(-2.0 * h))) / (12.0 * h);
             let gradient = found.natural[k][0];
             let bar = 1e-7 * (1.0 + difference.abs());
@@ -147,7 +147,7 @@ fn a_thermostat_switches_between_two_events() {
     let text = "param low = 18\nparam high = 22\nparam rate = 0.5\nstate u = 20\nstate on = 1\n\
                 u' = rate*(10 + 20*on - u)\non' = 0\n\
                 event hot: u > high => { on := 0 }\nevent cold: u < low => { on := 1 }\n\
-                loss = u(1.1) + u(4.3) + u(7.9)\nsolve tsit5(rtol = 1e-11, atol = 1e-11), 0 .. 8\n";
+                loss = u(1.1) + u(4.3) + u(7.9)\nsolve tsit5(rtol = 1e-13, atol = 1e-13), 0 .. 8\n";
     let closed = |p: &[f64]| [1.1, 4.3, 7.9].iter().map(|t| room(p[0], p[1], p[2], *t)).sum();
     agrees(text, Gradient::Discrete, closed, &[18.0, 22.0, 0.5], 1e-10, 1e-8);
     agrees(text, Gradient::Backsolve, closed, &[18.0, 22.0, 0.5], 1e-10, 1e-8);
@@ -198,8 +198,9 @@ fn a_solution_may_stop_at_an_event() {
 #[test]
 fn events_at_one_time_fire_in_their_order_and_set_off_others() {
     let fired = |events: &str| {
+        let solver = if events.contains("solve") { "" } else { "solve 0 .. 3" };
         let text = format!(
-            "param s = 1\nstate x = 1\nstate log = 0\nx' = s\nlog' = 0\n{events}\nloss = log(3)\nsolve 0 .. 3\n"
+            "param s = 1\nstate x = 1\nstate log = 0\nx' = s\nlog' = 0\n{events}\nloss = log(3)\n{solver}\n"
         );
         let (_, found) = evaluate(&text, Gradient::Discrete, &Settings::default(), 1);
         assert!(found.dropped.is_empty(), "{:?}", found.dropped);
@@ -214,7 +215,9 @@ fn events_at_one_time_fire_in_their_order_and_set_off_others() {
     assert_eq!(fired("event a: abs(x - 2) > 0.5 => { log := log + 1 }"), 1.0);
     // Both directions.
     assert_eq!(fired("event a: (x - 2)*(x - 3) == 0 => { log := log + 1 }"), 2.0);
-    assert_eq!(fired("event a: x > 2 and not x > 2.5 or x >= 3.5 => { log := log + 1 }"), 2.0);
+    // Steps are looked at in four places: a condition that holds for less than that asks for shorter steps.
+    let short = "event a: x > 2 and not x > 2.5 or x >= 3.5 => { log := log + 1 }\nsolve tsit5(dt = 0.25), 0 .. 3";
+    assert_eq!(fired(short), 2.0);
 }
 
 #[test]
@@ -245,7 +248,7 @@ fn an_event_without_a_rate_has_no_gradient() {
                 loss = n(2)\nsolve tsit5, 0 .. 2\n";
     let (_, found) = evaluate(text, Gradient::Discrete, &Settings::default(), 1);
     let reason = &found.dropped[0].reason;
-    assert!(reason.contains("the time of the event at t = 1 has no derivative"), "{reason}");
+    assert!(reason.contains("the time of the event at t = 1") && reason.contains("has no derivative"), "{reason}");
 }
 
 #[test]

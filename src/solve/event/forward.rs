@@ -55,6 +55,8 @@ struct Forward<'a, R> {
     written: Vec<usize>,
     /// Events in a row without time between them, `[L]`.
     quick: Vec<usize>,
+    /// The event that started the segment under way, `[L]`.
+    last: Vec<Option<usize>>,
 }
 
 impl<'a, R: Real> Forward<'a, R> {
@@ -88,6 +90,7 @@ impl<'a, R: Real> Forward<'a, R> {
             values: vec![R::ZERO; schedule.times * dim * lanes],
             written: vec![0; lanes],
             quick: vec![0; lanes],
+            last: vec![None; lanes],
             schedule,
         }
     }
@@ -239,6 +242,9 @@ impl<'a, R: Real> Forward<'a, R> {
         let lanes = self.schedule.lanes;
         let (event, t, start) = (fired.event, fired.t, self.schedule.t0[lane]);
         let step_end = if fired.instant { t } else { self.kernel.t_next[lane] };
+        // Where nothing was found between an event and its own reset, the time between them is below rounding.
+        let endless = fired.instant && self.last[lane] == Some(event);
+        self.last[lane] = Some(event);
         self.tape.close(lane, step_end, fired);
         let new: Vec<R> = z[lane..].iter().step_by(lanes).copied().collect();
         if let Some(component) = new.iter().position(|x| !x.is_finite()) {
@@ -247,7 +253,7 @@ impl<'a, R: Real> Forward<'a, R> {
         }
         let no_time = (t - start).abs() <= 16.0 * f64::EPSILON * t.abs().max(start.abs());
         self.quick[lane] = if no_time { self.quick[lane] + 1 } else { 0 };
-        if self.quick[lane] > QUICK {
+        if endless || self.quick[lane] > QUICK {
             self.stepper.fail(lane, FailureKind::Zeno, t, None);
             return false;
         }

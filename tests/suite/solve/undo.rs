@@ -77,7 +77,7 @@ fn orders_are_those_of_the_methods() {
             let found = last(method, dt);
             found.iter().zip(&exact).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
         };
-        let measured = (error(0.1) / error(0.05)).log2();
+        let measured = (error(0.05) / error(0.025)).log2();
         assert!((measured - order).abs() < 0.3, "{}: {measured} for {order}", method.name());
     }
 }
