@@ -168,6 +168,9 @@ fn directions(range: std::ops::Range<usize>, seed: u64, param: u64) -> Vec<Vec<(
     list
 }
 
+/// Errors at the probes, gradient, drift.
+type Run = (Vec<f64>, Vec<f64>, Option<Drift>);
+
 fn column<T: Number>(
     session: &Session,
     method: Gradient,
@@ -176,7 +179,7 @@ fn column<T: Number>(
     raw: &[f64],
     probes: &[Probe],
 ) -> Result<Column, Failed> {
-    let run = |lowered: &Lowered| -> Result<(Vec<f64>, Vec<f64>, Option<Drift>), Failed> {
+    let run = |lowered: &Lowered| -> Result<Run, Failed> {
         let mut lowered = lowered.clone();
         set_method(&mut lowered, method);
         let model: Model<T> = session.compile(lowered, samples.indices.len(), Settings::default())?;

@@ -7,7 +7,6 @@ use crate::graph::{Binary, Graph, Leaf, NodeId, Unary};
 use crate::model::{StepParts, SystemParts};
 use crate::opt::graft;
 use crate::solve::Tableau;
-use std::collections::HashMap;
 
 /// Both directions of a step; the reverse one where the system has a pull-back.
 pub(super) fn whole_step(g: &Graph, parts: &SystemParts, tableau: &Tableau) -> (StepParts, Option<StepParts>) {
@@ -67,7 +66,7 @@ fn sum(g: &mut Graph, terms: &[(f64, NodeId)]) -> Option<NodeId> {
     total
 }
 
-/// z, h, k₁, [atol, rtol], stage times, captures → k₂ … k_S, new state, Σ of the squared scaled errors.
+/// z, h, k₁, [atol, rtol], stage times, captures → k₂ … `k_S`, new state, Σ of the squared scaled errors.
 fn forward(g: &Graph, parts: &SystemParts, tableau: &Tableau) -> StepParts {
     let (dim, stages) = (parts.dim, tableau.stages());
     let mut o = Operands::new();
@@ -80,7 +79,7 @@ fn forward(g: &Graph, parts: &SystemParts, tableau: &Tableau) -> StepParts {
         let terms: Vec<(f64, NodeId)> = row.iter().copied().zip(ks.iter().copied()).collect();
         at = o.combine(z, h, &terms);
         let t = o.graph.row(times, i - 1);
-        let k = graft(g, &[parts.rhs], &mut o.graph, &HashMap::from([(state, at), (time, t)]));
+        let k = graft(g, &[parts.rhs], &mut o.graph, &[(state, at), (time, t)]);
         ks.extend(k);
     }
     let errors: Vec<(f64, NodeId)> = tableau.error.iter().copied().zip(ks.iter().copied()).collect();
@@ -118,7 +117,7 @@ fn squared_error(
     g.sum(square)
 }
 
-/// z, `z_new`, h, k₁ … k_S, cotangents of these by dense output, cotangent of k_S from the step after, cotangents of
+/// z, `z_new`, h, k₁ … `k_S`, cotangents of these by dense output, cotangent of `k_S` from the step after, cotangents of
 /// `z_new` and of z by dense output, stage times, captures → cotangents of z and k₁, Σ t̄ᵢ, Σ (cᵢ t̄ᵢ + wᵢ·kᵢ/h) and the
 /// captures' cotangents.
 fn reverse(g: &Graph, parts: &SystemParts, bars: &[Option<NodeId>], tableau: &Tableau) -> StepParts {
@@ -192,7 +191,7 @@ impl Back<'_> {
     /// From state, time and cotangent of a stage: the cotangent of its state.
     fn stage(&mut self, graph: &mut Graph, [z, t, w]: [NodeId; 3], c: f64) -> NodeId {
         let [state, time, seed] = self.parts.leaves;
-        let with = HashMap::from([(state, z), (time, t), (seed, w)]);
+        let with = [(state, z), (time, t), (seed, w)];
         let roots: Vec<NodeId> = self.bars.iter().flatten().copied().collect();
         let mut grafted = graft(self.g, &roots, graph, &with).into_iter();
         let mut bars = self.bars.iter().map(|bar| bar.and_then(|_| grafted.next()));

@@ -23,10 +23,9 @@ impl StepParts {
     fn outputs(&self) -> (Vec<Output>, Vec<bool>) {
         let plain = (0..).zip(&self.outputs).map(|(slot, &node)| Output { node, slot, add: false });
         let mut outputs: Vec<Output> = plain.collect();
-        let mut slot = outputs.len();
-        for bars in self.bars.iter().filter(|bars| !bars.is_empty()) {
+        let kept = self.bars.iter().filter(|bars| !bars.is_empty());
+        for (slot, bars) in (outputs.len()..).zip(kept) {
             outputs.extend(bars.iter().map(|&node| Output { node, slot, add: true }));
-            slot += 1;
         }
         (outputs, self.bars.iter().map(|bars| !bars.is_empty()).collect())
     }

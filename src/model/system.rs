@@ -165,6 +165,7 @@ impl<T: Number> SystemKernels<T> {
     }
 
     /// Adds whole steps: the forward one and, where there is a pull-back, the reverse one.
+    #[must_use]
     pub fn with_steps(mut self, whole: Option<WholeStep<T>>) -> Self {
         self.whole = whole;
         self

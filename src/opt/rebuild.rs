@@ -42,7 +42,8 @@ fn copy(
 }
 
 /// Copies `roots` and what they need into another graph, with some nodes of it in the place of some of theirs.
-pub fn graft(g: &Graph, roots: &[NodeId], into: &mut Graph, with: &HashMap<NodeId, NodeId>) -> Vec<NodeId> {
+pub fn graft(g: &Graph, roots: &[NodeId], into: &mut Graph, with: &[(NodeId, NodeId)]) -> Vec<NodeId> {
+    let with: HashMap<NodeId, NodeId> = with.iter().copied().collect();
     copy(g, roots, into, &mut |graph, id, node| with.get(&id).copied().unwrap_or_else(|| graph.add(node.clone())))
 }
 

@@ -36,7 +36,7 @@ fn agrees(text: &str, method: Gradient, closed: impl Fn(&[f64]) -> f64, at: &[f6
             x[k] += step;
             closed(&x)
         };
-        let h = 1e-3 * at[k].abs().max(0.1);
+        let h = 1e-4 * at[k].abs().max(0.1);
         let exact = (8.0 * (along(h) - along(-h)) - (along(2.0 * h) - along(-2.0 * h))) / (12.0 * h);
         let gradient = found.natural[k][0];
         assert!((gradient - exact).abs() <= slope * (1.0 + exact.abs()), "{method:?} {k}: {gradient} for {exact}");
@@ -147,7 +147,7 @@ fn a_thermostat_switches_between_two_events() {
     let text = "param low = 18\nparam high = 22\nparam rate = 0.5\nstate u = 20\nstate on = 1\n\
                 u' = rate*(10 + 20*on - u)\non' = 0\n\
                 event hot: u > high => { on := 0 }\nevent cold: u < low => { on := 1 }\n\
-                loss = u(1.1) + u(4.3) + u(7.9)\nsolve tsit5(rtol = 1e-13, atol = 1e-13), 0 .. 8\n";
+                loss = u(1.1) + u(4.3) + u(7.9)\nsolve tsit5(rtol = 1e-11, atol = 1e-11), 0 .. 8\n";
     let closed = |p: &[f64]| [1.1, 4.3, 7.9].iter().map(|t| room(p[0], p[1], p[2], *t)).sum();
     agrees(text, Gradient::Discrete, closed, &[18.0, 22.0, 0.5], 1e-10, 1e-8);
     agrees(text, Gradient::Backsolve, closed, &[18.0, 22.0, 0.5], 1e-10, 1e-8);
@@ -199,9 +199,8 @@ fn a_solution_may_stop_at_an_event() {
 fn events_at_one_time_fire_in_their_order_and_set_off_others() {
     let fired = |events: &str| {
         let solver = if events.contains("solve") { "" } else { "solve 0 .. 3" };
-        let text = format!(
-            "param s = 1\nstate x = 1\nstate log = 0\nx' = s\nlog' = 0\n{events}\nloss = log(3)\n{solver}\n"
-        );
+        let text =
+            format!("param s = 1\nstate x = 1\nstate log = 0\nx' = s\nlog' = 0\n{events}\nloss = log(3)\n{solver}\n");
         let (_, found) = evaluate(&text, Gradient::Discrete, &Settings::default(), 1);
         assert!(found.dropped.is_empty(), "{:?}", found.dropped);
         found.loss

@@ -1,5 +1,7 @@
 //! Segments, cotangents of the outputs → cotangents of everything the outputs depend on.
 
+#![allow(clippy::needless_range_loop, reason = "a lane indexes several buffers")]
+
 use super::super::backsolve::backsolve;
 use super::super::discrete::discrete;
 use super::super::failure::{Failure, FailureKind};

@@ -1,5 +1,7 @@
 //! Accepted steps → which event fires first in each lane, and where.
 
+#![allow(clippy::needless_range_loop, reason = "a lane indexes several buffers")]
+
 use super::super::kernel::Kernel;
 use super::super::real::Real;
 use super::search::Search;

@@ -4,6 +4,8 @@
 //! are always ends of steps. The reverse pass undoes the steps one after another, from the last state alone: its memory
 //! does not grow with their number, and its derivative is that of the discrete map.
 
+#![allow(clippy::needless_range_loop, reason = "a lane indexes several buffers")]
+
 mod reversible;
 mod symplectic;
 

@@ -1,6 +1,6 @@
 //! Any explicit Runge–Kutta method, made algebraically reversible.
 //!
-//! McCallum, Foster, Efficient, accurate and stable gradients for neural ODEs, arXiv:2410.11648 (2024). Two copies of
+//! `McCallum`, Foster, Efficient, accurate and stable gradients for neural ODEs, arXiv:2410.11648 (2024). Two copies of
 //! the state are stepped by turns, with the increment Ψ of the method and a coupling λ just below 1:
 //!
 //! > y₁ = λ y + (1 − λ) z + Ψ(t, z, h),  z₁ = z − Ψ(t + h, y₁, −h)

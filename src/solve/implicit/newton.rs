@@ -115,7 +115,8 @@ impl<R: Real> Newton<R> {
                 if norm > 0.0 && (theta >= 0.99 || theta.powi(left) / (1.0 - theta) * norm > kappa) {
                     return false;
                 }
-                eta = theta / (1.0 - theta);
+                // The first correction may be all linear: what follows it need not converge as fast.
+                eta = (theta / (1.0 - theta)).max(QUICK);
             }
             if norm <= 0.0 || eta * norm <= kappa {
                 self.eta = eta;

@@ -74,7 +74,7 @@ fn check(tier: Tier, conv: Conv, s: ConvSizes, samples: ConvSamples, lanes: usiz
     let narrow = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<f32>>();
     let (a32, b32) = (narrow(&a), narrow(&b));
     let expected = definition(conv, s, samples, lanes, &a, &b);
-    let accumulate = samples == ConvSamples::Summed && lanes % 2 == 0;
+    let accumulate = samples == ConvSamples::Summed && lanes.is_multiple_of(2);
     let before = if accumulate { 0.25 } else { 0.0 };
     let desc = ConvDesc::new(conv, s, lanes, samples, accumulate);
     // What lies behind the result stays as it is.
