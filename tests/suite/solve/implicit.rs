@@ -47,6 +47,7 @@ struct First {
 }
 
 impl First {
+    #[allow(clippy::needless_range_loop, reason = "indices of a matrix")]
     fn of(table: &RosenbrockTable) -> Self {
         let s = table.alpha.len();
         let entry = |rows: &[&[f64]], i: usize, j: usize| if j < i { rows[i - 1][j] } else { 0.0 };
