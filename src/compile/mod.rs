@@ -10,7 +10,7 @@ use crate::graph::{Graph, NodeId, verify};
 use crate::lower::{Gradient, Lowered};
 use crate::model::{Entry, Model, Number, SystemKernels, SystemParts, WholeStep, build};
 use crate::opt;
-use crate::solve::{Implicit, Method, Stepping};
+use crate::solve::{Implicit, Method, Norm, Options, Stepping};
 use roots::{EntryList, Ids};
 
 /// Every code that compiling reports and its title.
@@ -111,7 +111,7 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
         }
         let width = if info.events.is_some() { lanes } else { slice(lanes, info.options.stepping) };
         let kernels = SystemKernels::new(g, parts, width, backwards, backend).map_err(refuse)?;
-        let whole = whole_step(g, parts, info.options.method, lanes, backend).map_err(refuse)?;
+        let whole = whole_step(g, parts, &info.options, lanes, backend).map_err(refuse)?;
         systems.push(kernels.with_steps(whole));
     }
     let entry = |list: &EntryList| -> Result<Entry<T>, Diagnostic> {
@@ -202,12 +202,15 @@ fn positions(derived: &Derived, lowered: &Lowered) -> Result<Vec<Vec<bool>>, Dia
 fn whole_step<T: Number>(
     g: &Graph,
     parts: &SystemParts,
-    method: Method,
+    options: &Options,
     lanes: usize,
     backend: Backend,
 ) -> Result<Option<WholeStep<T>>, String> {
-    let tableau = method.tableau();
-    if lanes > 1 || backend == Backend::Interpreter || matches!(method, Method::Implicit(_)) {
+    let (method, tableau) = (options.method, options.method.tableau());
+    let other = matches!(method, Method::Implicit(_) | Method::Adams) || !tableau.coarse_error.is_empty();
+    // The kernel has one measure of the error: root mean square over common tolerances.
+    let measured = options.norm == Norm::Rms && options.tolerances.is_empty();
+    if lanes > 1 || backend == Backend::Interpreter || other || !measured {
         return Ok(None);
     }
     let (forward, reverse) = step::whole_step(g, parts, tableau);

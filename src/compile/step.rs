@@ -85,7 +85,7 @@ fn forward(g: &Graph, parts: &SystemParts, tableau: &Tableau) -> StepParts {
     let errors: Vec<(f64, NodeId)> = tableau.error.iter().copied().zip(ks.iter().copied()).collect();
     let error = squared_error(&mut o.graph, [z, at, ks[stages - 1]], h, tolerances, &errors);
     let later = o.graph.concat(0, &ks[1..]);
-    StepParts { graph: o.graph, inputs: o.inputs, outputs: vec![later, at, error], bars: Vec::new() }
+    StepParts { graph: o.graph, inputs: o.inputs, times, outputs: vec![later, at, error], bars: Vec::new() }
 }
 
 /// Squares of the error over its scale atol + rtol max(|z|, |`z_new`|), added up over the components; not a number
@@ -162,7 +162,7 @@ fn reverse(g: &Graph, parts: &SystemParts, bars: &[Option<NodeId>], tableau: &Ta
     let (start, by_nodes) = (sum(graph, &ones), sum(graph, &back.times));
     let length = by_nodes.map_or(length, |t| graph.plus(length, t));
     let start = start.unwrap_or_else(|| zero(graph, h));
-    StepParts { graph: o.graph, inputs: o.inputs, outputs: vec![total, w, start, length], bars: back.captures }
+    StepParts { graph: o.graph, inputs: o.inputs, times, outputs: vec![total, w, start, length], bars: back.captures }
 }
 
 /// Zero for every sample.

@@ -12,6 +12,8 @@ pub struct StepParts {
     pub graph: Graph,
     /// Operands in order, captures last.
     pub inputs: Vec<NodeId>,
+    /// The operand that is the stages' times.
+    pub times: NodeId,
     /// Results in order.
     pub outputs: Vec<NodeId>,
     /// What is added to each capture's cotangent.
@@ -36,6 +38,12 @@ impl StepParts {
         Ok((Kernel::new(&spec, backend)?, kept))
     }
 
+    /// Whether the stages' times, an operand of both directions, are used.
+    fn timed(&self) -> bool {
+        let used = self.graph.reachable(&self.outputs);
+        self.inputs.iter().any(|id| *id == self.times && used.contains(id))
+    }
+
     /// Whether it becomes code without loops.
     pub fn is_straight(&self, lanes: usize) -> bool {
         let (outputs, _) = self.outputs();
@@ -47,6 +55,8 @@ impl StepParts {
 pub struct WholeStep<T> {
     tableau: &'static Tableau,
     lanes: usize,
+    /// Whether the right-hand side depends on time.
+    timed: bool,
     pub(super) forward: Kernel<T>,
     /// And which captures have a cotangent.
     pub(super) reverse: Option<(Kernel<T>, Vec<bool>)>,
@@ -64,9 +74,10 @@ impl<T: Number> WholeStep<T> {
         lanes: usize,
         backend: Backend,
     ) -> Result<Self, String> {
+        let timed = forward.timed();
         let (forward, _) = forward.compile(lanes, backend)?;
         let reverse = reverse.map(|parts| parts.compile(lanes, backend)).transpose()?;
-        Ok(Self { tableau, lanes, forward, reverse })
+        Ok(Self { tableau, lanes, timed, forward, reverse })
     }
 
     /// Bytes of machine code.
@@ -78,6 +89,9 @@ impl<T: Number> WholeStep<T> {
     pub(super) fn stage_times(&self, t: &[f64], t_next: &[f64], out: &mut Vec<T>) {
         let nodes = &self.tableau.c[1..];
         out.resize(nodes.len() * self.lanes, T::default());
+        if !self.timed {
+            return;
+        }
         for (row, (k, c)) in out.chunks_exact_mut(self.lanes).zip(nodes.iter().enumerate()) {
             for (x, (t, next)) in row.iter_mut().zip(t.iter().zip(t_next)) {
                 *x = T::narrow(if k + 1 == nodes.len() { *next } else { t + c * (next - t) });

@@ -226,16 +226,16 @@ impl<'a, T: Number> Bound<'a, T> {
     pub fn value(&mut self, kernel: &Kernel<T>, t: &[f64], z: &[T], out: &mut [T]) {
         self.clock(t);
         let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
-        inputs.extend([z, &self.time]);
-        inputs.extend(self.captures.iter().copied());
+        inputs.extend_from_slice(&[z, &self.time]);
+        inputs.extend_from_slice(&self.captures);
         kernel.run(&inputs, &mut [out], &mut self.scratch);
     }
 
     /// Runs a vector-Jacobian product at the time of [`Self::clock`].
     pub fn pull(&mut self, vjp: &Vjp<T>, z: &[T], w: &[T], dz: &mut [T], z_bar: &mut [T], t_bar: &mut [T]) {
         let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
-        inputs.extend([z, &self.time, w]);
-        inputs.extend(self.captures.iter().copied());
+        inputs.extend_from_slice(&[z, &self.time, w]);
+        inputs.extend_from_slice(&self.captures);
         z_bar.fill(T::default());
         t_bar.fill(T::default());
         let mut outputs: SmallVec<[&mut [T]; 16]> = SmallVec::new();
@@ -270,8 +270,8 @@ impl<T: Number> System<T> for Bound<'_, T> {
         let Some(whole) = &self.kernels.whole else { return };
         whole.stage_times(step.t, step.t_next, &mut self.stage_times);
         let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
-        inputs.extend([step.z, step.h, step.first, &step.tolerances, &self.stage_times]);
-        inputs.extend(self.captures.iter().copied());
+        inputs.extend_from_slice(&[step.z, step.h, step.first, &step.tolerances, &self.stage_times]);
+        inputs.extend_from_slice(&self.captures);
         let outputs = &mut [&mut *step.later, &mut *step.z_new, &mut *step.error];
         whole.forward.run(&inputs, outputs, &mut self.scratch);
     }
@@ -308,13 +308,25 @@ impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
         let Some((kernel, kept)) = &whole.reverse else { return };
         whole.stage_times(step.t, step.t_next, &mut self.stage_times);
         let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
-        inputs.extend([step.z, step.z_new, step.h, step.ks, step.dense, step.carry, step.z_new_bar, step.z_bar]);
+        inputs.extend_from_slice(&[
+            step.z,
+            step.z_new,
+            step.h,
+            step.ks,
+            step.dense,
+            step.carry,
+            step.z_new_bar,
+            step.z_bar,
+        ]);
         inputs.push(&self.stage_times);
-        inputs.extend(self.captures.iter().copied());
+        inputs.extend_from_slice(&self.captures);
         let mut outputs: SmallVec<[&mut [T]; 16]> = SmallVec::new();
-        outputs.extend([&mut *step.total, &mut *step.first_bar, &mut *step.t_bar, &mut *step.h_bar]);
-        let bars = self.bars.iter_mut().zip(kept).filter(|(_, kept)| **kept);
-        outputs.extend(bars.map(|(bar, _)| bar.as_mut_slice()));
+        for own in [&mut *step.total, &mut *step.first_bar, &mut *step.t_bar, &mut *step.h_bar] {
+            outputs.push(own);
+        }
+        for (bar, _) in self.bars.iter_mut().zip(kept).filter(|(_, kept)| **kept) {
+            outputs.push(bar);
+        }
         kernel.run(&inputs, &mut outputs, &mut self.scratch);
     }
 
