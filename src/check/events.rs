@@ -31,11 +31,21 @@ impl Checker<'_> {
                 continue;
             }
             let options = &self.program.systems[k as usize].options;
-            if !Method::ALL.contains(&options.method) || options.reversible {
-                let word = if options.reversible { "reversible steps" } else { options.method.name() };
+            let located = |m: &Method| m.tableau().extra.is_empty();
+            if !Method::ALL.contains(&options.method)
+                || !located(&options.method)
+                || options.reversible
+                || !options.stops.is_empty()
+            {
+                let word = match options {
+                    o if o.reversible => "reversible steps",
+                    o if !o.stops.is_empty() => "`stops`",
+                    o => o.method.name(),
+                };
+                let names: Vec<&str> = Method::ALL.iter().filter(|m| located(m)).map(|m| m.name()).collect();
                 let d = Diagnostic::error(codes::EVENT, name.span, format!("{word} cannot be combined with events"))
                     .here("this system has an event")
-                    .help(format!("use one of {}", Method::ALL.map(Method::name).join(", ")));
+                    .help(format!("use one of {}", names.join(", ")));
                 self.report(d);
                 continue;
             }

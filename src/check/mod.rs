@@ -35,6 +35,7 @@ mod show;
 mod systems;
 #[cfg(test)]
 mod tests;
+mod tolerances;
 mod uncalled;
 mod warn;
 

@@ -6,7 +6,7 @@ use super::params::head;
 use super::program::{ExprId, Gradient};
 use super::scope::Scope;
 use crate::diag::{Diagnostic, Span, did_you_mean};
-use crate::solve::{Controller, Implicit, Method, Options as SolveOptions, Stepping};
+use crate::solve::{Controller, Implicit, Method, Norm, Options as SolveOptions, Stepping};
 use crate::syntax::ast::{Arg, Expr, ExprKind, ItemKind};
 use crate::train::{OptionValue, TrainSpec};
 
@@ -14,12 +14,15 @@ use crate::train::{OptionValue, TrainSpec};
 const OPTIONS: &[&str] = &[
     "rtol",
     "atol",
+    "norm",
     "gradient",
     "step",
     "max_steps",
     "dt",
     "first_step",
     "min_step",
+    "max_step",
+    "stops",
     "controller",
     "restart",
     "reversible",
@@ -36,6 +39,7 @@ impl Checker<'_> {
         {
             if let Some(e) = method {
                 self.method(e, &mut options, &mut gradient, &scope);
+                self.state_tolerances(k, e, self.modules[module].solve.is_some(), &mut options, &scope);
             }
             if self.modules[module].solve.is_some() && over.is_some() {
                 span.clone_from(over);
@@ -82,15 +86,19 @@ impl Checker<'_> {
         };
         options.method = method;
         for arg in args {
+            // `x(atol = 1e-12)` is for a state: see `state_tolerances`.
             let Some(name) = &arg.name else {
-                let d = Diagnostic::error(codes::OPTION, arg.value.span, "an option needs its name")
-                    .here("which option?")
-                    .help(format!("write `{word}(rtol = 1e-6)`"));
-                self.report(d);
+                if !matches!(arg.value.kind, ExprKind::Call(..)) {
+                    let d = Diagnostic::error(codes::OPTION, arg.value.span, "an option needs its name")
+                        .here("which option?")
+                        .help(format!("write `{word}(rtol = 1e-6)`"));
+                    self.report(d);
+                }
                 continue;
             };
             self.solve_option(&name.text, name.span, arg, options, gradient, scope);
         }
+        self.without_discrete(method, args, options, gradient);
         if let Method::Implicit(method) = method {
             self.implicit(method, options, *gradient, e.span);
         }
@@ -120,6 +128,9 @@ impl Checker<'_> {
         } else if options.stepping == Stepping::Batch {
             let what = format!("`{name}` cannot step a batch together");
             (what, "implicit method", "leave out `step`: every sample then has its own step size")
+        } else if options.norm == Norm::Max || options.max_step.is_finite() {
+            let what = format!("`{name}` has no `norm` and no `max_step`");
+            (what, "implicit method", "leave them out, or choose an explicit method")
         } else {
             return;
         };
@@ -139,6 +150,29 @@ impl Checker<'_> {
         self.report(Diagnostic::error(codes::OPTION_VALUE, at, what).here("one or the other").help(help));
     }
 
+    /// A method whose steps cannot be reversed has another default gradient, and refuses `discrete` and `dt`.
+    fn without_discrete(&mut self, method: Method, args: &[Arg], options: &SolveOptions, gradient: &mut Gradient) {
+        if method.has_discrete() {
+            return;
+        }
+        let word = method.name();
+        let given = |name: &str| args.iter().find(|arg| arg.name.as_ref().is_some_and(|n| n.text == name));
+        if let Some(arg) = given("gradient").filter(|_| *gradient == Gradient::Discrete) {
+            let message = format!("the steps of `{word}` cannot be reversed");
+            let d = Diagnostic::error(codes::OPTION_VALUE, arg.value.span, message)
+                .here("not for this method")
+                .help(format!("write `{word}(gradient = backsolve)`, or choose a Runge–Kutta method such as `dopri8`"));
+            self.report(d);
+        }
+        if let Some(arg) = given("dt").filter(|_| options.fixed_step.is_some()) {
+            let d = Diagnostic::error(codes::OPTION_VALUE, arg.value.span, format!("`{word}` chooses its own steps"))
+                .here("a constant length")
+                .help("leave `dt` out, and give tolerances, or choose a Runge–Kutta method");
+            self.report(d);
+        }
+        *gradient = Gradient::Backsolve;
+    }
+
     fn solve_option(
         &mut self,
         name: &str,
@@ -155,6 +189,12 @@ impl Checker<'_> {
             "dt" => o.fixed_step = self.at_least(e, scope, f64::MIN_POSITIVE),
             "first_step" => o.first_step = self.at_least(e, scope, f64::MIN_POSITIVE),
             "min_step" => o.min_step = self.at_least(e, scope, 0.0).unwrap_or(o.min_step),
+            "max_step" => o.max_step = self.at_least(e, scope, f64::MIN_POSITIVE).unwrap_or(o.max_step),
+            "stops" => o.stops = self.constant_numbers(e, scope).unwrap_or_default(),
+            "norm" => {
+                let choices = [("rms", Norm::Rms), ("max", Norm::Max)];
+                o.norm = self.word(e, &choices).unwrap_or(o.norm);
+            }
             "max_steps" => {
                 let n = self.at_least(e, scope, 1.0).and_then(|n| super::shapes::whole(n.floor(), 1.0));
                 o.max_steps = n.unwrap_or(o.max_steps);
@@ -168,7 +208,7 @@ impl Checker<'_> {
                 o.stepping = self.word(e, &choices).unwrap_or(o.stepping);
             }
             "controller" => {
-                let choices = [("pi", Controller::PI), ("i", Controller::I)];
+                let choices = [("pi", Controller::PI), ("i", Controller::I), ("pid", Controller::PID)];
                 o.controller = self.word(e, &choices).unwrap_or(o.controller);
             }
             "restart" => o.restart = self.flag(e).unwrap_or(o.restart),
@@ -184,7 +224,7 @@ impl Checker<'_> {
         }
     }
 
-    fn at_least(&mut self, e: &Expr, scope: &Scope, least: f64) -> Option<f64> {
+    pub(super) fn at_least(&mut self, e: &Expr, scope: &Scope, least: f64) -> Option<f64> {
         let value = self.constant_number(e, scope, "an option")?;
         if value.is_finite() && value >= least {
             return Some(value);

@@ -67,7 +67,13 @@ pub(super) fn check<T: Number>(session: &Session, args: &GradArgs, console: Cons
     let explicit = lowered.systems.iter().all(|s| !matches!(s.options.method, Method::Implicit(_)));
     // Steps that are undone are undone exactly: there is no other method for them.
     let both = explicit && !lowered.systems.is_empty() && lowered.systems.iter().all(|s| s.options.keeps_steps());
-    let methods: &[Gradient] = if both { &[Gradient::Discrete, Gradient::Backsolve] } else { &[Gradient::Discrete] };
+    let methods: &[Gradient] = if lowered.systems.iter().any(|s| !s.options.method.has_discrete()) {
+        &[Gradient::Backsolve]
+    } else if both {
+        &[Gradient::Discrete, Gradient::Backsolve]
+    } else {
+        &[Gradient::Discrete]
+    };
     let mut columns = Vec::new();
     for &method in methods {
         columns.push(column::<T>(session, method, &tight, &samples, &raw, &probes)?);

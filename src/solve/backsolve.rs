@@ -31,9 +31,15 @@ pub fn backsolve<R: Real, S: AdjointSystem<R>>(
     solution: &Solution<R>,
     values_bar: &[R],
 ) -> Cotangents<R> {
+    if !options.stops.is_empty() {
+        return super::stops::backsolve(sys, problem, options, solution, values_bar);
+    }
     let (dim, lanes) = (sys.dim(), sys.lanes());
     assert_eq!(solution.values.len(), problem.times * dim * lanes, "values are [T][D][L]");
     assert_eq!(values_bar.len(), solution.values.len(), "values_bar is [T][D][L]");
+    if options.method == Method::Adams {
+        return super::adams::backsolve(sys, problem, options, solution, values_bar);
+    }
     let mut schedule = Schedule::new(problem, options, dim, lanes);
     for (failure, forward) in schedule.failures.iter_mut().zip(&solution.failures) {
         *failure = forward.clone().or_else(|| failure.take());
@@ -54,7 +60,7 @@ pub fn backsolve<R: Real, S: AdjointSystem<R>>(
 }
 
 /// One clock for all samples needs all their output times to be equal.
-fn check_batch<R: Real>(schedule: &mut Schedule, problem: &Problem<R>, options: &Options) {
+pub(super) fn check_batch<R: Real>(schedule: &mut Schedule, problem: &Problem<R>, options: &Options) {
     let lanes = schedule.lanes;
     let good: Vec<usize> =
         (0..lanes).filter(|&lane| problem.active[lane] && schedule.failures[lane].is_none()).collect();
@@ -242,7 +248,7 @@ impl<'a, R: Real> Backward<'a, R> {
         };
         for i in (lane..self.n).step_by(lanes) {
             let z = stored(self, i);
-            self.measure(lane, t, self.kernel.z[i], z);
+            self.measure(lane, i / lanes, t, self.kernel.z[i], z);
             if self.options.restart {
                 self.kernel.z[i] = z;
             }
@@ -251,13 +257,13 @@ impl<'a, R: Real> Backward<'a, R> {
         self.stepper.running[lane] = !at_start;
     }
 
-    fn measure(&mut self, lane: usize, t: f64, back: R, stored: R) {
+    fn measure(&mut self, lane: usize, component: usize, t: f64, back: R, stored: R) {
         if t.total_cmp(&self.schedule.t_end[lane]).is_eq() {
             return;
         }
         let stored = stored.to_f64();
         let absolute = (back.to_f64() - stored).abs();
-        let relative = absolute / (self.options.atol.max(1e-30) + self.options.rtol * stored.abs());
+        let relative = absolute / self.options.tolerance(component).scale(stored.abs());
         let drift = self.drift.get_or_insert(Drift { absolute, relative, lane, t });
         drift.absolute = drift.absolute.max(absolute);
         if relative > drift.relative {
@@ -367,7 +373,7 @@ impl<'a, R: Real> Backward<'a, R> {
 }
 
 /// Right-hand side of (z, a).
-fn augmented<R: Real, S: AdjointSystem<R>>(sys: &mut S, t: &[f64], y: &[R], dy: &mut [R], t_bar: &mut [R]) {
+pub(super) fn augmented<R: Real, S: AdjointSystem<R>>(sys: &mut S, t: &[f64], y: &[R], dy: &mut [R], t_bar: &mut [R]) {
     let (z, a) = y.split_at(y.len() / 2);
     let (dz, da) = dy.split_at_mut(y.len() / 2);
     sys.augmented(t, z, a, dz, da, t_bar);

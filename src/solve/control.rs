@@ -2,11 +2,20 @@
 
 use super::options::Options;
 
+/// The power law from errors to the factor of the step length; k is the power of the step length that the error follows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Law {
+    /// err^−(1/k − 0.75β) · `err_before`^β with the exponent β of the previous error; β = 0 is the elementary controller.
+    Previous(f64),
+    /// err^(−a/k) · `err_before`^(b/k) · `err_before_that`^(−c/k).
+    Filter([f64; 3]),
+}
+
 /// How the step size follows the error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Controller {
-    /// Exponent of the previous error; 0 is the elementary (I) controller.
-    pub beta: f64,
+    /// The law.
+    pub law: Law,
     /// Factor on the length that the error would allow.
     pub safety: f64,
     /// Strongest reduction.
@@ -17,14 +26,21 @@ pub struct Controller {
 
 impl Controller {
     /// Proportional-integral controller with the constants of Hairer, Nørsett, Wanner, section IV.2.
-    pub const PI: Self = Self { beta: 0.04, safety: 0.9, min_factor: 0.2, max_factor: 10.0 };
+    pub const PI: Self = Self { law: Law::Previous(0.04), safety: 0.9, min_factor: 0.2, max_factor: 10.0 };
     /// Elementary controller.
-    pub const I: Self = Self { beta: 0.0, ..Self::PI };
+    pub const I: Self = Self { law: Law::Previous(0.0), ..Self::PI };
+    /// Proportional-integral-derivative controller with the constants of Kennedy and Carpenter, Additive Runge–Kutta
+    /// schemes for convection–diffusion–reaction equations, Appl. Numer. Math. 44 (2003) 139–181.
+    pub const PID: Self = Self { law: Law::Filter([0.49, 0.34, 0.10]), ..Self::PI };
 
     /// Factor for the length of the next step, after an accepted one, from the logarithms of its scaled error and of
-    /// the one before. (One logarithm and one exponential a step cost half of two powers.)
-    fn accepted(&self, log_error: f64, previous: f64, order: f64) -> f64 {
-        let growth = self.safety * (self.beta * previous - (1.0 / order - 0.75 * self.beta) * log_error).exp();
+    /// the two before, the last one first. (One logarithm and one exponential a step cost half of two powers.)
+    fn accepted(&self, log_error: f64, previous: [f64; 2], order: f64) -> f64 {
+        let exponent = match self.law {
+            Law::Previous(beta) => beta * previous[0] - (1.0 / order - 0.75 * beta) * log_error,
+            Law::Filter([a, b, c]) => (b * previous[0] - a * log_error - c * previous[1]) / order,
+        };
+        let growth = self.safety * exponent.exp();
         growth.clamp(self.min_factor, self.max_factor)
     }
 
@@ -47,12 +63,14 @@ pub(super) struct Clock {
     pub(super) s_next: f64,
     /// Length to try next.
     pub(super) ds: f64,
+    /// Longest step.
+    pub(super) longest: f64,
     /// Steps, rejected ones included.
     pub(super) attempts: usize,
     /// Steps of fixed length since s = 0.
     fixed_steps: usize,
-    /// Logarithm of the last accepted error, not below [`SMALLEST_LOG_ERROR`].
-    previous_log_error: f64,
+    /// Logarithms of the last two accepted errors, the last one first, not below [`SMALLEST_LOG_ERROR`].
+    previous: [f64; 2],
     after_rejection: bool,
     /// The last attempt gave no finite number.
     pub(super) not_finite: bool,
@@ -64,9 +82,10 @@ impl Clock {
             s: 0.0,
             s_next: 0.0,
             ds: 1.0,
+            longest: f64::INFINITY,
             attempts: 0,
             fixed_steps: 0,
-            previous_log_error: SMALLEST_LOG_ERROR,
+            previous: [SMALLEST_LOG_ERROR; 2],
             after_rejection: false,
             not_finite: false,
         }
@@ -85,10 +104,9 @@ impl Clock {
         self.s_next = if fixed {
             let next = (self.fixed_steps + 1) as f64 * self.ds;
             if next >= 1.0 - 1e-9 * self.ds { 1.0 } else { next }
-        } else if self.s + 1.01 * self.ds >= 1.0 {
-            1.0
         } else {
-            self.s + self.ds
+            let ds = self.ds.min(self.longest);
+            if self.s + 1.01 * ds >= 1.0 { 1.0 } else { self.s + ds }
         };
     }
 
@@ -104,12 +122,12 @@ impl Clock {
         let length = self.s_next - self.s;
         if error <= 1.0 {
             let log_error = error.ln();
-            let mut factor = options.controller.accepted(log_error, self.previous_log_error, order);
+            let mut factor = options.controller.accepted(log_error, self.previous, order);
             if self.after_rejection {
                 factor = factor.min(1.0);
             }
             self.after_rejection = false;
-            self.previous_log_error = log_error.max(SMALLEST_LOG_ERROR);
+            self.previous = [log_error.max(SMALLEST_LOG_ERROR), self.previous[0]];
             self.s = self.s_next;
             self.ds = length * factor;
             true

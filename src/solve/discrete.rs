@@ -6,6 +6,7 @@
 //! the cotangent of the new state. The cotangent of the first stage is handed to the last stage of the step before,
 //! which is the same evaluation.
 
+use super::dense::Extra;
 use super::failure::{Failure, FailureKind};
 use super::implicit;
 use super::kernel::{Kernel, Row, combine};
@@ -31,10 +32,16 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
     tape: &Tape<R>,
     values_bar: &[R],
 ) -> Cotangents<R> {
+    if !options.stops.is_empty() {
+        return super::stops::discrete(sys, problem, options, tape, values_bar);
+    }
     if let Method::Implicit(method) = options.method {
         return implicit::discrete(method, sys, problem, options, tape, values_bar);
     }
     let (dim, lanes) = (sys.dim(), sys.lanes());
+    if !options.method.has_discrete() {
+        return refuse(problem, dim * lanes);
+    }
     assert_eq!(tape.lanes.len(), lanes, "the tape has L lanes");
     assert_eq!(values_bar.len(), problem.times * dim * lanes, "values_bar is [T][D][L]");
     if !options.keeps_steps() {
@@ -45,7 +52,9 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
     let longest = reverse.steps.iter().copied().max().unwrap_or(0);
     for back in 0..longest {
         reverse.load(sys, back);
+        reverse.evaluate_extra(sys);
         reverse.outputs(back);
+        reverse.extra_stages(sys);
         if sys.whole_steps() {
             reverse.whole_step(sys);
         } else {
@@ -57,6 +66,22 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
     reverse.cotangents
 }
 
+/// No cotangents: every lane has failed.
+fn refuse<R: Real>(problem: &Problem<R>, n: usize) -> Cotangents<R> {
+    let failure = |(t, active): (&f64, &bool)| {
+        active.then_some(Failure { kind: FailureKind::NeedsBacksolve, t: *t, component: None })
+    };
+    let lanes = problem.t0.len();
+    Cotangents {
+        z0: vec![R::ZERO; n],
+        t0: vec![0.0; lanes],
+        ts: vec![0.0; problem.ts.len()],
+        stats: Stats::new(lanes),
+        drift: None,
+        failures: problem.t0.iter().zip(problem.active).map(failure).collect(),
+    }
+}
+
 struct Reverse<'a, R> {
     problem: &'a Problem<'a, R>,
     tape: &'a Tape<R>,
@@ -64,6 +89,7 @@ struct Reverse<'a, R> {
     schedule: &'a Schedule,
     kernel: Kernel<R>,
     columns: Vec<Row<R>>,
+    extra: Extra<R>,
     /// Steps to reverse, `[L]`; 0 for lanes without a result.
     steps: Vec<usize>,
     /// Lanes with a result, `[L]`.
@@ -76,6 +102,8 @@ struct Reverse<'a, R> {
     mu: Vec<R>,
     /// Contributions of dense output to the cotangents of the stages, `[S][D][L]`.
     dense: Vec<R>,
+    /// The same to the extra stages, `[E][D][L]`; empty where no output of the tile is inside of the step.
+    dense_extra: Vec<R>,
     /// The same to the state at the start of the step, `[D][L]`.
     z_bar: Vec<R>,
     w: Vec<R>,
@@ -125,6 +153,7 @@ impl<'a, R: Real> Reverse<'a, R> {
             values_bar,
             schedule,
             columns: kernel.columns(),
+            extra: Extra::new(kernel.tableau, dim, lanes),
             kernel,
             steps,
             good,
@@ -132,6 +161,7 @@ impl<'a, R: Real> Reverse<'a, R> {
             step: vec![None; lanes],
             mu: vec![R::ZERO; all],
             dense: vec![R::ZERO; all],
+            dense_extra: Vec::new(),
             z_bar: vec![R::ZERO; n],
             w: vec![R::ZERO; n],
             carry: vec![R::ZERO; n],
@@ -225,6 +255,52 @@ impl<'a, R: Real> Reverse<'a, R> {
         self.cotangents.stats.rhs_evaluations += calls * self.step.iter().flatten().count();
     }
 
+    /// The extra stages of dense output, where an output of some lane is inside of its step.
+    fn evaluate_extra<S: AdjointSystem<R>>(&mut self, sys: &mut S) {
+        self.dense_extra.clear();
+        let lanes = self.kernel.lanes;
+        let inside = |lane: usize| {
+            let Some(step) = self.step[lane] else { return false };
+            let start = self.tape.lanes[lane].s[step];
+            let within = |j: usize| {
+                let t = self.problem.ts[j * lanes + lane];
+                let fraction = self.schedule.fraction(lane, t);
+                j != self.schedule.owner[lane] && fraction > 0.0 && (step == 0 || fraction > start)
+            };
+            self.schedule.order(lane)[..self.remaining[lane]].iter().any(|&j| within(j))
+        };
+        let inside = if self.extra.stages() == 0 { 0 } else { (0..lanes).filter(|&lane| inside(lane)).count() };
+        if inside == 0 {
+            return;
+        }
+        self.dense_extra.resize(self.extra.ks.len(), R::ZERO);
+        self.extra.evaluate(&self.kernel, |t, z, dz| sys.rhs(t, z, dz));
+        self.cotangents.stats.rhs_calls += self.extra.stages();
+        self.cotangents.stats.rhs_evaluations += self.extra.stages() * inside;
+    }
+
+    /// Takes the cotangents of the extra stages back to the stages of the method, the state and the times.
+    fn extra_stages<S: AdjointSystem<R>>(&mut self, sys: &mut S) {
+        if self.dense_extra.is_empty() {
+            return;
+        }
+        let n = self.kernel.n();
+        let mut mu = vec![R::ZERO; n];
+        for i in (0..self.extra.stages()).rev() {
+            self.w.copy_from_slice(&self.dense_extra[i * n..(i + 1) * n]);
+            products(&mut self.product, &self.w, &self.extra.ks[i * n..]);
+            self.lengthen();
+            let (c, t, z) = self.extra.stage(i);
+            sys.vjp(t, z, &self.w, &mut mu, &mut self.t_bar, true);
+            self.cotangents.stats.vjp_calls += 1;
+            self.extra.spread(i, self.kernel.h_wide(), &mu, &mut self.dense, &mut self.dense_extra);
+            for (z_bar, mu) in self.z_bar.iter_mut().zip(&mu) {
+                *z_bar += *mu;
+            }
+            self.stage_time(c);
+        }
+    }
+
     /// Spreads the cotangents of the outputs within the step over its stages, its state, and its times.
     fn outputs(&mut self, back: usize) {
         self.dense.fill(R::ZERO);
@@ -277,6 +353,17 @@ impl<'a, R: Real> Reverse<'a, R> {
                 product += (bar[i] * self.kernel.ks[stage * n + i]).to_f64();
             }
             slope += tableau.dense_slope(stage, theta) * product;
+        }
+        // They are not there where all outputs of the step are at its start, at which their weights are 0.
+        for stage in 0..self.dense_extra.len() / n.max(1) {
+            let at = tableau.stages() + stage;
+            let weight = R::from_f64(h * tableau.dense_weight(at, theta));
+            let mut product = 0.0;
+            for i in (lane..n).step_by(lanes) {
+                self.dense_extra[stage * n + i] += weight * bar[i];
+                product += (bar[i] * self.extra.ks[stage * n + i]).to_f64();
+            }
+            slope += tableau.dense_slope(at, theta) * product;
         }
         for i in (lane..n).step_by(lanes) {
             self.z_bar[i] += bar[i];
@@ -385,14 +472,11 @@ impl<'a, R: Real> Reverse<'a, R> {
 
     /// Every use of a stage k is multiplied by h: `h_bar` gains w·k / h.
     fn length_product(&mut self, offset: usize) {
-        let lanes = self.kernel.lanes.max(1);
-        let k = &self.kernel.ks[offset..offset + self.w.len()];
-        self.product.fill(0.0);
-        for (w, k) in self.w.chunks_exact(lanes).zip(k.chunks_exact(lanes)) {
-            for ((product, w), k) in self.product.iter_mut().zip(w).zip(k) {
-                *product += (*w * *k).to_f64();
-            }
-        }
+        products(&mut self.product, &self.w, &self.kernel.ks[offset..]);
+        self.lengthen();
+    }
+
+    fn lengthen(&mut self) {
         for (lane, product) in self.product.iter().enumerate() {
             if self.step[lane].is_some() {
                 self.h_bar[lane] += product / self.kernel.h[lane];
@@ -460,6 +544,17 @@ impl<'a, R: Real> Reverse<'a, R> {
             (lane..n).step_by(lanes).for_each(|i| self.cotangents.z0[i] = R::ZERO);
             (0..times).for_each(|j| self.cotangents.ts[j * lanes + lane] = 0.0);
             self.cotangents.t0[lane] = 0.0;
+        }
+    }
+}
+
+/// w·k of every lane.
+fn products<R: Real>(out: &mut [f64], w: &[R], k: &[R]) {
+    out.fill(0.0);
+    let lanes = out.len().max(1);
+    for (w, k) in w.chunks_exact(lanes).zip(k.chunks_exact(lanes)) {
+        for ((product, w), k) in out.iter_mut().zip(w).zip(k) {
+            *product += (*w * *k).to_f64();
         }
     }
 }

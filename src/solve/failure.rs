@@ -19,6 +19,8 @@ pub enum FailureKind {
     BatchTimesDiffer,
     /// The adjoint equation is integrated by explicit methods only.
     NeedsExplicit,
+    /// The steps of the method cannot be reversed.
+    NeedsBacksolve,
     /// A tolerance or a step length is negative, zero or NaN.
     BadOptions,
     /// Events follow each other without time passing between them.
@@ -50,6 +52,7 @@ impl Failure {
             FailureKind::TimesOnBothSides => format!("there are output times before and after t0 = {t}"),
             FailureKind::TimeNotFinite => "a time is infinite or NaN".to_owned(),
             FailureKind::NeedsFixedStep => "this method has no error estimate and needs a fixed step".to_owned(),
+            FailureKind::NeedsBacksolve => "the steps of this method cannot be reversed".to_owned(),
             FailureKind::BatchTimesDiffer => "samples with different times cannot share one step size".to_owned(),
             FailureKind::NeedsExplicit => "the backsolve gradient needs an explicit method".to_owned(),
             FailureKind::BadOptions => "a tolerance or a step length is not a positive number".to_owned(),
@@ -80,6 +83,7 @@ impl Failure {
             FailureKind::TimesOnBothSides => "solve once forwards and once backwards from t0",
             FailureKind::TimeNotFinite => "remove the sample or repair its times",
             FailureKind::NeedsFixedStep => "give a fixed step, or choose an adaptive method such as tsit5",
+            FailureKind::NeedsBacksolve => "use `gradient = backsolve`",
             FailureKind::BatchTimesDiffer => "use one step size per sample, or give all samples the same times",
             FailureKind::NeedsExplicit => "use the discrete gradient, or an explicit method",
             FailureKind::BadOptions => "give positive tolerances and step lengths",

@@ -1,5 +1,6 @@
 //! Problem → states at the output times (and the tape of accepted steps).
 
+use super::dense::Extra;
 use super::implicit;
 use super::kernel::Kernel;
 use super::options::Options;
@@ -22,11 +23,20 @@ pub fn solve<R: Real, S: System<R>>(
     options: &Options,
     mut tape: Option<&mut Tape<R>>,
 ) -> Solution<R> {
+    if !options.stops.is_empty() {
+        return super::stops::solve(sys, problem, options, tape);
+    }
     if let Method::Implicit(method) = options.method {
         return implicit::solve(method, sys, problem, options, tape);
     }
     if !options.keeps_steps() {
         return super::grid::solve(sys, problem, options, tape);
+    }
+    if options.method == Method::Adams {
+        if let Some(tape) = tape {
+            tape.reset(problem.z0, sys.lanes(), false);
+        }
+        return super::adams::solve(sys, problem, options);
     }
     let (dim, lanes) = (sys.dim(), sys.lanes());
     let mut schedule = Schedule::new(problem, options, dim, lanes);
@@ -41,6 +51,7 @@ pub fn solve<R: Real, S: System<R>>(
         tape.reset(problem.z0, lanes, options.keep_stages || sys.whole_steps());
     }
     let mut kernel = Kernel::new(options.method.tableau(), dim, lanes, false);
+    let mut extra = Extra::new(kernel.tableau, dim, lanes);
     kernel.z.copy_from_slice(problem.z0);
     kernel.t.copy_from_slice(problem.t0);
     kernel.t_next.copy_from_slice(problem.t0);
@@ -61,9 +72,15 @@ pub fn solve<R: Real, S: System<R>>(
         kernel.attempt(sys, options);
         stepper.count_rhs(kernel.tableau.stages() - 1);
         stepper.judge(&kernel);
+        let inside = if extra.stages() == 0 { 0 } else { outputs.lanes_inside(&stepper) };
+        if inside > 0 {
+            extra.evaluate(&kernel, |t, z, dz| sys.rhs(t, z, dz));
+            stepper.stats.rhs_calls += extra.stages();
+            stepper.stats.rhs_evaluations += extra.stages() * inside;
+        }
         for lane in (0..lanes).filter(|&lane| stepper.accepted[lane]) {
             let s = stepper.clock(lane).s;
-            outputs.in_step(lane, s, &kernel);
+            outputs.in_step(lane, s, &kernel, &extra);
             if let Some(tape) = &mut tape {
                 tape.push(lane, s, &kernel.z_new, &kernel.ks);
             }
@@ -75,7 +92,7 @@ pub fn solve<R: Real, S: System<R>>(
     if let Some(tape) = tape {
         tape.failures.clone_from(&stepper.failures);
     }
-    Solution { values: outputs.values, failures: stepper.failures, stats: stepper.stats }
+    Solution { values: outputs.values, failures: stepper.failures, stats: stepper.stats, stretches: Vec::new() }
 }
 
 fn set_times<R: Real>(kernel: &mut Kernel<R>, stepper: &Stepper, schedule: &Schedule) {
@@ -93,17 +110,17 @@ fn set_times<R: Real>(kernel: &mut Kernel<R>, stepper: &Stepper, schedule: &Sche
 }
 
 /// The states at the output times, filled in as the steps pass over them.
-struct Outputs<'a, R> {
+pub(super) struct Outputs<'a, R> {
     problem: &'a Problem<'a, R>,
     schedule: &'a Schedule,
     dim: usize,
-    values: Vec<R>,
+    pub(super) values: Vec<R>,
     /// Number of outputs already written, `[L]`.
     written: Vec<usize>,
 }
 
 impl<'a, R: Real> Outputs<'a, R> {
-    fn new(problem: &'a Problem<'a, R>, schedule: &'a Schedule, dim: usize) -> Self {
+    pub(super) fn new(problem: &'a Problem<'a, R>, schedule: &'a Schedule, dim: usize) -> Self {
         let values = vec![R::ZERO; schedule.times * dim * schedule.lanes];
         Self { problem, schedule, dim, values, written: vec![0; schedule.lanes] }
     }
@@ -112,7 +129,7 @@ impl<'a, R: Real> Outputs<'a, R> {
         self.problem.ts[j * self.schedule.lanes + lane]
     }
 
-    fn write(&mut self, lane: usize, j: usize, value: impl Fn(usize) -> R) {
+    pub(super) fn write(&mut self, lane: usize, j: usize, value: impl Fn(usize) -> R) {
         let lanes = self.schedule.lanes;
         for d in 0..self.dim {
             let i = d * lanes + lane;
@@ -120,8 +137,17 @@ impl<'a, R: Real> Outputs<'a, R> {
         }
     }
 
+    /// The next output of a lane up to the fraction `s` of its span, with its time; it is then to be written.
+    pub(super) fn passed(&mut self, lane: usize, s: f64) -> Option<(usize, f64)> {
+        let j = *self.schedule.order(lane).get(self.written[lane])?;
+        let t = self.time(lane, j);
+        let reached = self.schedule.fraction(lane, t) <= s;
+        self.written[lane] += usize::from(reached);
+        reached.then_some((j, t))
+    }
+
     /// Outputs at t0.
-    fn at_start(&mut self, lane: usize) {
+    pub(super) fn at_start(&mut self, lane: usize) {
         let (schedule, z0) = (self.schedule, self.problem.z0);
         for &j in schedule.order(lane) {
             if (self.time(lane, j) - schedule.t0[lane]).abs() > 0.0 {
@@ -132,8 +158,20 @@ impl<'a, R: Real> Outputs<'a, R> {
         }
     }
 
+    /// Number of lanes whose accepted step has an output inside, to be read from dense output.
+    fn lanes_inside(&self, stepper: &Stepper) -> usize {
+        let inside = |lane: usize| {
+            let next = self.schedule.order(lane).get(self.written[lane]).map(|&j| self.time(lane, j));
+            next.is_some_and(|t| {
+                t.total_cmp(&self.schedule.t_end[lane]).is_ne()
+                    && self.schedule.fraction(lane, t) <= stepper.clock(lane).s
+            })
+        };
+        (0..self.schedule.lanes).filter(|&lane| stepper.accepted[lane] && inside(lane)).count()
+    }
+
     /// Outputs within the accepted step, which ends at the fraction `s`.
-    fn in_step(&mut self, lane: usize, s: f64, kernel: &Kernel<R>) {
+    fn in_step(&mut self, lane: usize, s: f64, kernel: &Kernel<R>, extra: &Extra<R>) {
         let schedule = self.schedule;
         for &j in &schedule.order(lane)[self.written[lane]..] {
             let t = self.time(lane, j);
@@ -145,13 +183,13 @@ impl<'a, R: Real> Outputs<'a, R> {
                 self.write(lane, j, |i| kernel.z_new[i]);
             } else {
                 let theta = (t - kernel.t[lane]) / kernel.h[lane];
-                self.interpolate(lane, j, theta, kernel);
+                self.interpolate(lane, j, theta, kernel, extra);
             }
             self.written[lane] += 1;
         }
     }
 
-    fn interpolate(&mut self, lane: usize, j: usize, theta: f64, kernel: &Kernel<R>) {
+    fn interpolate(&mut self, lane: usize, j: usize, theta: f64, kernel: &Kernel<R>, extra: &Extra<R>) {
         let (n, h) = (kernel.n(), R::from_f64(kernel.h[lane]));
         let stages = kernel.tableau.stages();
         self.write(lane, j, |i| {
@@ -159,12 +197,15 @@ impl<'a, R: Real> Outputs<'a, R> {
             for stage in 0..stages {
                 sum += R::from_f64(kernel.tableau.dense_weight(stage, theta)) * kernel.ks[stage * n + i];
             }
+            for stage in 0..extra.stages() {
+                sum += R::from_f64(kernel.tableau.dense_weight(stages + stage, theta)) * extra.ks[stage * n + i];
+            }
             kernel.z[i] + h * sum
         });
     }
 
     /// NaN at the outputs that were not reached.
-    fn mark_missing(&mut self, active: &[bool]) {
+    pub(super) fn mark_missing(&mut self, active: &[bool]) {
         for lane in (0..self.schedule.lanes).filter(|&lane| active[lane]) {
             for &j in &self.schedule.order(lane)[self.written[lane]..] {
                 self.write(lane, j, |_| R::NAN);

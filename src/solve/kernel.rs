@@ -1,6 +1,6 @@
 //! State, step lengths → stages, new state, error (for a whole tile at once).
 
-use super::options::Options;
+use super::options::{Norm, Options};
 use super::real::Real;
 use super::system::{ForwardStep, System};
 use super::tableau::Tableau;
@@ -8,7 +8,7 @@ use super::tableau::Tableau;
 /// Nonzero coefficients of a linear combination of stages, with the stage each belongs to.
 pub(super) type Row<R> = Vec<(usize, R)>;
 
-fn row<R: Real>(coefficients: impl Iterator<Item = f64>) -> Row<R> {
+pub(super) fn row<R: Real>(coefficients: impl Iterator<Item = f64>) -> Row<R> {
     coefficients.enumerate().filter(|(_, a)| *a != 0.0).map(|(j, a)| (j, R::from_f64(a))).collect()
 }
 
@@ -20,6 +20,7 @@ pub(super) struct Kernel<R> {
     pub(super) lanes: usize,
     rows: Vec<Row<R>>,
     error_row: Row<R>,
+    coarse_row: Row<R>,
     keep_states: bool,
     /// States at the start of the step.
     pub(super) z: Vec<R>,
@@ -54,6 +55,7 @@ impl<R: Real> Kernel<R> {
             lanes,
             rows: first.chain(tableau.a.iter().map(|a| row(a.iter().copied()))).collect(),
             error_row: row(tableau.error.iter().copied()),
+            coarse_row: row(tableau.coarse_error.iter().copied()),
             keep_states,
             z: vec![R::ZERO; n],
             z_new: vec![R::ZERO; n],
@@ -177,18 +179,32 @@ impl<R: Real> Kernel<R> {
         }
     }
 
-    /// Adds up, for every lane, the squares of the scaled error over the components: NaN where the new state or the
-    /// right-hand side there is not finite. Scale: atol + rtol max(|z|, |`z_new`|).
+    /// Adds up, for every lane, the squares of the scaled error over the components (or takes the largest): NaN where
+    /// the new state or the right-hand side there is not finite. Scale: atol + rtol max(|z|, |`z_new`|).
     pub(super) fn squared_errors(&mut self, options: &Options) {
+        let coarse = (!self.coarse_row.is_empty()).then(|| {
+            self.sum_squares(true, options);
+            self.sums.clone()
+        });
+        self.sum_squares(false, options);
+        for (sum, coarse) in self.sums.iter_mut().zip(coarse.into_iter().flatten()) {
+            *sum = if *sum == 0.0 { 0.0 } else { *sum * *sum / (*sum + 0.01 * coarse) };
+        }
+    }
+
+    fn sum_squares(&mut self, coarse: bool, options: &Options) {
         self.sums.fill(0.0);
-        let [atol, rtol] = tolerances::<R>(options);
         let last = self.ks.len() - self.n();
-        if self.error_row.is_empty() {
+        let row = if coarse { &self.coarse_row } else { &self.error_row };
+        if row.is_empty() {
             self.error.fill(R::ZERO);
         } else {
-            combine(&mut self.error, &self.zero, &self.h_wide, &self.ks, &self.error_row);
+            combine(&mut self.error, &self.zero, &self.h_wide, &self.ks, row);
         }
+        // Without an absolute tolerance, a component that is zero and stays zero has no error, not 0/0.
         for start in (0..self.n()).step_by(self.lanes.max(1)) {
+            let tolerance = options.tolerance(start / self.lanes);
+            let (atol, rtol) = (R::from_f64(tolerance.atol.max(1e-30)), R::from_f64(tolerance.rtol));
             let rows = start..start + self.lanes;
             let row = self.z[rows.clone()].iter().zip(&self.z_new[rows.clone()]);
             let row = row.zip(&self.error[rows.clone()]).zip(&self.ks[last..][rows]);
@@ -196,7 +212,11 @@ impl<R: Real> Kernel<R> {
                 let (before, after) = (z.abs(), z_new.abs());
                 let ratio = *error / (atol + rtol * if before > after { before } else { after });
                 // 0 · x is NaN exactly where x is not finite.
-                *sum += (ratio * ratio + R::ZERO * *z_new + R::ZERO * *k).to_f64();
+                let square = (ratio * ratio + R::ZERO * *z_new + R::ZERO * *k).to_f64();
+                *sum = match options.norm {
+                    Norm::Rms => *sum + square,
+                    Norm::Max => larger(*sum, square),
+                };
             }
         }
     }
@@ -257,6 +277,11 @@ fn tolerances<R: Real>(options: &Options) -> [R; 2] {
     [R::from_f64(options.atol.max(1e-30)), R::from_f64(options.rtol)]
 }
 
+/// The larger of two numbers, NaN if one of them is.
+pub(super) fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}
+
 /// out = base + h Σ a k over the row's stages.
 pub(super) fn combine<R: Real>(out: &mut [R], base: &[R], h: &[R], ks: &[R], row: &Row<R>) {
     match row.len() {
@@ -267,6 +292,11 @@ pub(super) fn combine<R: Real>(out: &mut [R], base: &[R], h: &[R], ks: &[R], row
         5 => terms::<R, 5>(out, base, h, ks, row),
         6 => terms::<R, 6>(out, base, h, ks, row),
         7 => terms::<R, 7>(out, base, h, ks, row),
+        8 => terms::<R, 8>(out, base, h, ks, row),
+        9 => terms::<R, 9>(out, base, h, ks, row),
+        10 => terms::<R, 10>(out, base, h, ks, row),
+        11 => terms::<R, 11>(out, base, h, ks, row),
+        12 => terms::<R, 12>(out, base, h, ks, row),
         _ => {
             out.copy_from_slice(base);
             for (j, a) in row {

@@ -1,11 +1,17 @@
 //! Published coefficients → tableaux.
 #![allow(clippy::unreadable_literal, reason = "coefficients are copied as they are printed in the papers")]
 
-use super::tableau::Tableau;
+use super::tableau::{POWERS, Tableau};
+
+mod dopri8;
+mod vern7;
+
+pub(super) use dopri8::DOPRI8;
+pub(super) use vern7::VERN7;
 
 /// Cubic Hermite interpolation of (z, f) at both ends, written as weights of the stages, plus `quartic[i]` θ²(1 − θ)².
 /// `b` has one entry a stage; the last stage is f at the new point.
-pub(super) const fn hermite<const S: usize>(b: [f64; S], quartic: [f64; S]) -> [[f64; 4]; S] {
+pub(super) const fn hermite<const S: usize>(b: [f64; S], quartic: [f64; S]) -> [[f64; POWERS]; S] {
     let mut dense = [[0.0; 4]; S];
     let mut i = 0;
     while i < S {
@@ -13,6 +19,18 @@ pub(super) const fn hermite<const S: usize>(b: [f64; S], quartic: [f64; S]) -> [
         let end = if i + 1 == S { 1.0 } else { 0.0 };
         let q = quartic[i];
         dense[i] = [start, 3.0 * b[i] - 2.0 * start - end + q, start + end - 2.0 * b[i] - 2.0 * q, q];
+        i += 1;
+    }
+    pad(dense)
+}
+
+/// Polynomials of degree 4 as those of the highest degree.
+const fn pad<const S: usize>(low: [[f64; 4]; S]) -> [[f64; POWERS]; S] {
+    let mut dense = [[0.0; POWERS]; S];
+    let mut i = 0;
+    while i < S {
+        let [a, b, c, d] = low[i];
+        dense[i] = [a, b, c, d, 0.0, 0.0, 0.0];
         i += 1;
     }
     dense
@@ -26,7 +44,9 @@ pub(super) const EULER: Tableau = Tableau {
     c: &[0.0, 1.0],
     a: &[&[1.0]],
     error: &[],
-    dense: &[[1.0, 0.0, 0.0, 0.0], [0.0; 4]],
+    coarse_error: &[],
+    extra: &[],
+    dense: &pad([[1.0, 0.0, 0.0, 0.0], [0.0; 4]]),
 };
 
 /// Runge (1895); Hairer, Nørsett, Wanner, Solving Ordinary Differential Equations I, table II.1.1.
@@ -37,6 +57,8 @@ pub(super) const MIDPOINT: Tableau = Tableau {
     c: &[0.0, 0.5, 1.0],
     a: &[&[0.5], &[0.0, 1.0]],
     error: &[-1.0, 1.0, 0.0],
+    coarse_error: &[],
+    extra: &[],
     dense: &hermite([0.0, 1.0, 0.0], [0.0; 3]),
 };
 
@@ -48,7 +70,22 @@ pub(super) const HEUN: Tableau = Tableau {
     c: &[0.0, 1.0, 1.0],
     a: &[&[1.0], &[0.5, 0.5]],
     error: &[-0.5, 0.5, 0.0],
+    coarse_error: &[],
+    extra: &[],
     dense: &hermite([0.5, 0.5, 0.0], [0.0; 3]),
+};
+
+/// Ralston, Runge–Kutta methods with minimum error bounds, Math. Comp. 16 (1962) 431–437.
+pub(super) const RALSTON: Tableau = Tableau {
+    order: 2,
+    embedded_order: Some(1),
+    dense_order: 2,
+    c: &[0.0, 2.0 / 3.0, 1.0],
+    a: &[&[2.0 / 3.0], &[0.25, 0.75]],
+    error: &[-0.75, 0.75, 0.0],
+    coarse_error: &[],
+    extra: &[],
+    dense: &hermite([0.25, 0.75, 0.0], [0.0; 3]),
 };
 
 /// Kutta (1901); Hairer, Nørsett, Wanner, table II.1.2.
@@ -59,7 +96,22 @@ pub(super) const RK4: Tableau = Tableau {
     c: &[0.0, 0.5, 0.5, 1.0, 1.0],
     a: &[&[0.5], &[0.0, 0.5], &[0.0, 0.0, 1.0], &[1.0 / 6.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 6.0]],
     error: &[],
+    coarse_error: &[],
+    extra: &[],
     dense: &hermite([1.0 / 6.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 6.0, 0.0], [0.0; 5]),
+};
+
+/// The 3/8 rule: Kutta (1901); Hairer, Nørsett, Wanner, table II.1.2.
+pub(super) const RK4_38: Tableau = Tableau {
+    order: 4,
+    embedded_order: None,
+    dense_order: 3,
+    c: &[0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0, 1.0],
+    a: &[&[1.0 / 3.0], &[-1.0 / 3.0, 1.0], &[1.0, -1.0, 1.0], &[0.125, 0.375, 0.375, 0.125]],
+    error: &[],
+    coarse_error: &[],
+    extra: &[],
+    dense: &hermite([0.125, 0.375, 0.375, 0.125, 0.0], [0.0; 5]),
 };
 
 /// Bogacki, Shampine, A 3(2) pair of Runge–Kutta formulas, Appl. Math. Lett. 2 (1989) 321–325.
@@ -70,6 +122,8 @@ pub(super) const BOSH3: Tableau = Tableau {
     c: &[0.0, 0.5, 0.75, 1.0],
     a: &[&[0.5], &[0.0, 0.75], &[2.0 / 9.0, 1.0 / 3.0, 4.0 / 9.0]],
     error: &[-5.0 / 72.0, 1.0 / 12.0, 1.0 / 9.0, -1.0 / 8.0],
+    coarse_error: &[],
+    extra: &[],
     dense: &hermite([2.0 / 9.0, 1.0 / 3.0, 4.0 / 9.0, 0.0], [0.0; 4]),
 };
 
@@ -92,6 +146,8 @@ pub(super) const DOPRI5: Tableau = Tableau {
         &[35.0 / 384.0, 0.0, 500.0 / 1113.0, 125.0 / 192.0, -2187.0 / 6784.0, 11.0 / 84.0],
     ],
     error: &[71.0 / 57600.0, 0.0, -71.0 / 16695.0, 71.0 / 1920.0, -17253.0 / 339200.0, 22.0 / 525.0, -1.0 / 40.0],
+    coarse_error: &[],
+    extra: &[],
     dense: &hermite(
         DOPRI5_B,
         [
@@ -130,7 +186,9 @@ pub(super) const TSIT5: Tableau = Tableau {
         0.45808210592918697,
         -1.0 / 66.0,
     ],
-    dense: &[
+    coarse_error: &[],
+    extra: &[],
+    dense: &pad([
         [1.0, -2.763706197274826, 2.9132554618219126, -1.0530884977290216],
         [0.0, 0.1317, -0.2234, 0.1017],
         [0.0, 3.9302962368947516, -5.941033872131505, 2.490627285651253],
@@ -138,5 +196,5 @@ pub(super) const TSIT5: Tableau = Tableau {
         [0.0, 37.50931341651104, -88.1789048947664, 47.37952196281928],
         [0.0, -27.896526289197286, 65.09189467479366, -34.87065786149661],
         [0.0, 1.5, -4.0, 2.5],
-    ],
+    ]),
 };

@@ -1,6 +1,6 @@
 //! System of ordinary differential equations, initial states, times → solution at the times, and its cotangents.
 //!
-//! Explicit Runge–Kutta methods for a *tile* of `L` independent samples ("lanes"). Every state tensor is
+//! Explicit Runge–Kutta and Adams methods for a *tile* of `L` independent samples ("lanes"). Every state tensor is
 //! `[component][lane]` with the lanes innermost, so that the same instruction works on neighbouring samples; time is
 //! always `f64`. Each sample has its own step size, its own times and its own failure; its result has the same bits
 //! whatever its neighbours do.
@@ -18,8 +18,10 @@
     reason = "counts stay far below 2^52; t, z, h, w are the field's names"
 )]
 
+mod adams;
 mod backsolve;
 mod control;
+mod dense;
 mod discrete;
 mod event;
 mod failure;
@@ -32,19 +34,20 @@ mod options;
 mod real;
 mod schedule;
 mod stepper;
+mod stops;
 mod system;
 mod tableau;
 mod tape;
 
 pub use backsolve::backsolve;
-pub use control::Controller;
+pub use control::{Controller, Law};
 pub use discrete::discrete;
 pub use event::{EventAdjoint, EventGradient, EventRule, EventSystem, EventTape, reverse_events, solve_events};
 pub use failure::{Failure, FailureKind};
 pub use forward::solve;
 pub use grid::Symplectic;
 pub use implicit::{Esdirk, Implicit, RosenbrockTable};
-pub use options::{Options, Stepping};
+pub use options::{Norm, Options, Stepping, Tolerance};
 pub use real::Real;
 pub use system::{AdjointSystem, Cotangents, Drift, ForwardStep, Problem, ReverseStep, Solution, Stats, System};
 pub use tableau::{Method, Tableau};

@@ -13,6 +13,37 @@ pub enum Stepping {
     Batch,
 }
 
+/// How the scaled errors of the components make one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Norm {
+    /// Root mean square.
+    Rms,
+    /// The largest.
+    Max,
+}
+
+/// What error a component may have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerance {
+    /// Relative tolerance.
+    pub rtol: f64,
+    /// Absolute tolerance.
+    pub atol: f64,
+}
+
+impl Tolerance {
+    /// Size of an error of 1 where the component has this absolute value. Without an absolute tolerance, a component
+    /// that is zero and stays zero has no error, not 0/0.
+    pub(super) fn scale(self, size: f64) -> f64 {
+        self.atol.max(1e-30) + self.rtol * size
+    }
+
+    fn is_good(self) -> bool {
+        let both = [self.rtol, self.atol];
+        both.iter().all(|x| x.is_finite() && *x >= 0.0) && self.rtol + self.atol > 0.0
+    }
+}
+
 /// How to integrate.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -22,6 +53,10 @@ pub struct Options {
     pub rtol: f64,
     /// Absolute tolerance.
     pub atol: f64,
+    /// Tolerances of the components in place of the two above, `[D]`; empty: all have those.
+    pub tolerances: Vec<Tolerance>,
+    /// How the errors of the components make one number.
+    pub norm: Norm,
     /// Length of the first step tried, in units of t; `None`: chosen automatically.
     pub first_step: Option<f64>,
     /// Constant length of the steps, in units of t, without error control; the last step is shortened.
@@ -30,6 +65,10 @@ pub struct Options {
     pub max_steps: usize,
     /// Steps shorter than this (in units of t) fail; the limit of rounding applies in any case.
     pub min_step: f64,
+    /// Longest step of adaptive methods, in units of t.
+    pub max_step: f64,
+    /// Times at which the right-hand side jumps: steps end and start there, and no stage is on the wrong side.
+    pub stops: Vec<f64>,
     /// How the step size follows the error.
     pub controller: Controller,
     /// Which samples share a step size.
@@ -50,10 +89,14 @@ impl Default for Options {
             method: Method::Tsit5,
             rtol: 1e-6,
             atol: 1e-8,
+            tolerances: Vec::new(),
+            norm: Norm::Rms,
             first_step: None,
             fixed_step: None,
             max_steps: 100_000,
             min_step: 0.0,
+            max_step: f64::INFINITY,
+            stops: Vec::new(),
             controller: Controller::PI,
             stepping: Stepping::PerSample,
             keep_stages: false,
@@ -71,16 +114,21 @@ impl Options {
         !super::grid::undoes(self)
     }
 
+    /// Tolerance of a component; those beyond the ones of the state (of the adjoint) have the common one.
+    pub(super) fn tolerance(&self, component: usize) -> Tolerance {
+        let common = Tolerance { rtol: self.rtol, atol: self.atol };
+        self.tolerances.get(component).copied().unwrap_or(common)
+    }
+
     /// The first thing wrong with these options, if any.
     pub(super) fn check(&self) -> Option<FailureKind> {
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        let tolerances = self.rtol.is_finite()
-            && self.atol.is_finite()
-            && self.rtol >= 0.0
-            && self.atol >= 0.0
-            && self.rtol + self.atol > 0.0;
+        let common = Tolerance { rtol: self.rtol, atol: self.atol };
+        let tolerances = common.is_good() && self.tolerances.iter().all(|tolerance| tolerance.is_good());
         let steps = self.first_step.is_none_or(positive) && self.fixed_step.is_none_or(positive);
-        if !tolerances || !steps || self.min_step.is_nan() {
+        let limits = !self.min_step.is_nan() && self.max_step > 0.0 && self.stops.iter().all(|t| t.is_finite());
+        let choosing = self.method == Method::Adams && self.fixed_step.is_some();
+        if !tolerances || !steps || !limits || choosing {
             Some(FailureKind::BadOptions)
         } else if self.fixed_step.is_none() && (self.reversible || self.method.tableau().embedded_order.is_none()) {
             Some(FailureKind::NeedsFixedStep)

@@ -32,6 +32,12 @@ pub trait Real:
     /// Absolute value.
     #[must_use]
     fn abs(self) -> Self;
+    /// The next greater value.
+    #[must_use]
+    fn next_up(self) -> Self;
+    /// The next smaller value.
+    #[must_use]
+    fn next_down(self) -> Self;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
 }
@@ -52,6 +58,12 @@ macro_rules! real {
             }
             fn abs(self) -> Self {
                 self.abs()
+            }
+            fn next_up(self) -> Self {
+                self.next_up()
+            }
+            fn next_down(self) -> Self {
+                self.next_down()
             }
             fn is_finite(self) -> bool {
                 self.is_finite()

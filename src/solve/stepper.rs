@@ -2,8 +2,8 @@
 
 use super::control::{Clock, first_step, trial_step};
 use super::failure::{Failure, FailureKind};
-use super::kernel::Kernel;
-use super::options::{Options, Stepping};
+use super::kernel::{Kernel, larger};
+use super::options::{Norm, Options, Stepping};
 use super::real::Real;
 use super::system::Stats;
 
@@ -33,7 +33,7 @@ impl<'o> Stepper<'o> {
         };
         Self {
             options,
-            order: options.method.tableau().embedded_order.unwrap_or(0) as f64 + 1.0,
+            order: options.method.tableau().error_power(),
             group,
             clocks: vec![Clock::new(); groups],
             group_running: vec![false; groups],
@@ -51,7 +51,9 @@ impl<'o> Stepper<'o> {
     /// Starts the next span of a lane of signed length `span` with a step of length `h`.
     pub(super) fn restart(&mut self, lane: usize, span: f64, h: f64) {
         let length = self.options.fixed_step.unwrap_or(h.abs());
-        self.clocks[self.group[lane]].restart(length / span.abs());
+        let clock = &mut self.clocks[self.group[lane]];
+        clock.restart(length / span.abs());
+        clock.longest = self.options.max_step / span.abs();
     }
 
     pub(super) fn any_running(&self) -> bool {
@@ -86,6 +88,9 @@ impl<'o> Stepper<'o> {
         span: &[f64],
         mut rhs: impl FnMut(&[f64], &[R], &mut [R]),
     ) {
+        for (lane, span) in span.iter().enumerate() {
+            self.clocks[self.group[lane]].longest = self.options.max_step / span.abs();
+        }
         if let Some(step) = self.options.fixed_step.or(self.options.first_step) {
             for (lane, span) in span.iter().enumerate().filter(|(lane, _)| self.running[*lane]) {
                 self.clocks[self.group[lane]].ds = step / span.abs();
@@ -122,7 +127,7 @@ impl<'o> Stepper<'o> {
         for i in 0..kernel.n() {
             let lane = i % kernel.lanes;
             if self.running[lane] {
-                let scale = self.options.atol.max(1e-30) + self.options.rtol * kernel.z[i].to_f64().abs();
+                let scale = self.options.tolerance(i / kernel.lanes).scale(kernel.z[i].to_f64().abs());
                 let (sum, count) = &mut sums[self.group[lane]];
                 *sum += (value(kernel, i) / scale).powi(2);
                 *count += 1;
@@ -169,8 +174,10 @@ impl<'o> Stepper<'o> {
             let members = if self.clocks.len() == 1 { 0..self.running.len() } else { group..group + 1 };
             let (mut sum, mut count) = (0.0, 0usize);
             for lane in members.clone().filter(|&lane| self.running[lane]) {
-                sum += kernel.sums[lane];
-                count += kernel.dim;
+                match self.options.norm {
+                    Norm::Rms => (sum, count) = (sum + kernel.sums[lane], count + kernel.dim),
+                    Norm::Max => (sum, count) = (larger(sum, kernel.sums[lane]), 1),
+                }
             }
             if !members.clone().any(|lane| self.running[lane]) {
                 self.accepted[members].fill(false);

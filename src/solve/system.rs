@@ -146,6 +146,15 @@ impl Stats {
     pub(super) fn new(lanes: usize) -> Self {
         Self { accepted: vec![0; lanes], rejected: vec![0; lanes], ..Self::default() }
     }
+
+    pub(super) fn add(&mut self, more: &Self) {
+        let lanes = |sum: &mut [usize], more: &[usize]| sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        lanes(&mut self.accepted, &more.accepted);
+        lanes(&mut self.rejected, &more.rejected);
+        self.rhs_calls += more.rhs_calls;
+        self.rhs_evaluations += more.rhs_evaluations;
+        self.vjp_calls += more.vjp_calls;
+    }
 }
 
 /// The states at the output times.
@@ -157,6 +166,8 @@ pub struct Solution<R> {
     pub failures: Vec<Option<Failure>>,
     /// Work done.
     pub stats: Stats,
+    /// With stops: the solutions of the stretches between them, with their ends as one more output.
+    pub(super) stretches: Vec<Solution<R>>,
 }
 
 /// How far the state that was integrated backwards came out from the stored one.
@@ -170,6 +181,15 @@ pub struct Drift {
     pub lane: usize,
     /// Time of the largest relative drift.
     pub t: f64,
+}
+
+impl Drift {
+    /// The larger of two drifts.
+    pub(super) fn worse(a: Option<Self>, b: Option<Self>) -> Option<Self> {
+        let (Some(x), Some(y)) = (a, b) else { return a.or(b) };
+        let worst = if y.relative > x.relative { y } else { x };
+        Some(Self { absolute: x.absolute.max(y.absolute), ..worst })
+    }
 }
 
 /// Derivatives of a loss L with respect to what the solution depends on. The cotangent of the parameters is in the

@@ -9,6 +9,8 @@ pub struct Tape<R> {
     pub(super) lanes: Vec<LaneTape<R>>,
     pub(super) failures: Vec<Option<Failure>>,
     pub(super) stages_kept: bool,
+    /// With stops: a tape for each stretch between them, and no lanes here.
+    pub(super) stretches: Vec<Tape<R>>,
 }
 
 /// The accepted steps of one lane.
@@ -30,20 +32,22 @@ impl<R: Real> Tape<R> {
     /// An empty tape; [`super::solve`] fills it, and may reuse its memory.
     #[must_use]
     pub fn new() -> Self {
-        Self { lanes: Vec::new(), failures: Vec::new(), stages_kept: false }
+        Self { lanes: Vec::new(), failures: Vec::new(), stages_kept: false, stretches: Vec::new() }
     }
 
     /// Number of accepted steps of a lane.
     #[must_use]
     pub fn steps(&self, lane: usize) -> usize {
-        self.lanes.get(lane).map_or(0, LaneTape::steps)
+        let inner: usize = self.stretches.iter().map(|tape| tape.steps(lane)).sum();
+        inner + self.lanes.get(lane).map_or(0, LaneTape::steps)
     }
 
     /// Memory in use, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let lane = |lane: &LaneTape<R>| 8 * lane.s.len() + size_of::<R>() * (lane.z.len() + lane.k.len());
-        self.lanes.iter().map(lane).sum()
+        let inner: usize = self.stretches.iter().map(Self::bytes).sum();
+        inner + self.lanes.iter().map(lane).sum::<usize>()
     }
 
     pub(super) fn reset(&mut self, z0: &[R], lanes: usize, stages_kept: bool) {

@@ -196,7 +196,7 @@ fn error_pages() -> Vec<(String, String)> {
 }
 
 /// Compares (with `BLESS` set: writes) the part of a page between two marks.
-fn generated(path: &str, mark: &str, wanted: &str) {
+pub fn generated(path: &str, mark: &str, wanted: &str) {
     let page = read(path);
     let (open, close) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
     let (before, rest) = page.split_once(&open).unwrap_or_else(|| panic!("{path} has no mark {mark}"));

@@ -28,6 +28,13 @@ fn spiral_true() -> Vec<[f64; 2]> {
     text.lines().skip(1).map(row).collect()
 }
 
+/// Weights and biases of the network that was trained on the spiral.
+fn trained() -> Vec<Vec<f64>> {
+    let text = std::fs::read_to_string("tests/golden/spiral_trained.json").unwrap();
+    let json: Value = serde_json::from_str(&text).unwrap();
+    ["w1", "b1", "w2", "b2"].iter().map(|k| numbers(&json[k])).collect()
+}
+
 /// A workload: parameters and (name, shape, values) of the data.
 pub type Workload = (Vec<Vec<f64>>, Vec<(&'static str, Vec<usize>, Vec<f64>)>);
 
@@ -47,11 +54,15 @@ pub fn workload(name: &str) -> Workload {
             (vec![w1, vec![0.0; 50], w2, vec![0.0; 2]], data)
         }
         "spiral_long" => {
-            let text = std::fs::read_to_string("tests/golden/spiral_trained.json").unwrap();
-            let json: Value = serde_json::from_str(&text).unwrap();
-            let params = ["w1", "b1", "w2", "b2"].iter().map(|k| numbers(&json[k])).collect();
             let target = spiral_true().into_iter().flatten().collect();
-            (params, vec![("y0", vec![1, 2], vec![2.0, 0.0]), ("target", vec![1, 1000, 2], target)])
+            (trained(), vec![("y0", vec![1, 2], vec![2.0, 0.0]), ("target", vec![1, 1000, 2], target)])
+        }
+        "spiral_batch" => {
+            let start = |b: i32| {
+                let (radius, angle) = (2.0 - 0.05 * f64::from(b), 0.3 * f64::from(b));
+                [radius * angle.cos(), radius * angle.sin()]
+            };
+            (trained(), vec![("y0", vec![20, 2], (0..20).flat_map(start).collect())])
         }
         "lotka_volterra" => {
             let params = vec![vec![1.5], vec![1.0], vec![3.0], vec![1.0]];

@@ -322,6 +322,11 @@ impl<'a, R: Real> Forward<'a, R> {
             }
         }
         self.tape.failures.clone_from(&self.stepper.failures);
-        Solution { values: self.values, failures: self.stepper.failures, stats: self.stepper.stats }
+        Solution {
+            values: self.values,
+            failures: self.stepper.failures,
+            stats: self.stepper.stats,
+            stretches: Vec::new(),
+        }
     }
 }

@@ -229,7 +229,7 @@ impl<'a, R: Real> Reverse<'a, R> {
             }
             EventGradient::Backsolve => {
                 let failures = vec![None; self.lanes];
-                let known = Solution { values: round.values, failures, stats: Stats::default() };
+                let known = Solution { values: round.values, failures, stats: Stats::default(), stretches: Vec::new() };
                 backsolve(sys, &problem, self.options, &known, &round.bars)
             }
         };
@@ -256,7 +256,7 @@ impl<'a, R: Real> Reverse<'a, R> {
                 None => LaneTape::default(),
             });
         }
-        Tape { lanes, failures: vec![None; self.lanes], stages_kept: tape.stages_kept }
+        Tape { lanes, failures: vec![None; self.lanes], stages_kept: tape.stages_kept, stretches: Vec::new() }
     }
 
     fn put_back(&self, tape: &mut EventTape<R>, taken: Tape<R>) {

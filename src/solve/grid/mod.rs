@@ -210,7 +210,7 @@ fn run<R: Real, S: System<R>, M: Scheme<R>>(
         tape.failures.clone_from(&grid.failures);
         tape.stages_kept = false;
     }
-    Solution { values, failures: grid.failures, stats }
+    Solution { values, failures: grid.failures, stats, stretches: Vec::new() }
 }
 
 fn run_back<R: Real, S: AdjointSystem<R>, M: Scheme<R>>(

@@ -54,7 +54,7 @@ pub(in crate::solve) fn solve<R: Real, S: System<R>>(
     if let Some(tape) = tape {
         tape.failures[0].clone_from(&run.failure);
     }
-    Solution { values: run.values, failures: vec![run.failure], stats: run.stats }
+    Solution { values: run.values, failures: vec![run.failure], stats: run.stats, stretches: Vec::new() }
 }
 
 struct Run<'a, R> {
@@ -117,7 +117,10 @@ impl<R: Real> Run<'_, R> {
         }
         let options = self.options;
         let norm = |value: &dyn Fn(usize) -> f64, z: &[R]| {
-            let scale = |d: usize| options.atol.max(1e-30) + options.rtol * z[d].to_f64().abs();
+            let scale = |d: usize| {
+                let tolerance = options.tolerance(d);
+                tolerance.atol.max(1e-30) + tolerance.rtol * z[d].to_f64().abs()
+            };
             let sum: f64 = (0..dim).map(|d| (value(d) / scale(d)).powi(2)).sum();
             (sum / dim.max(1) as f64).sqrt()
         };

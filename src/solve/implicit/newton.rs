@@ -56,8 +56,9 @@ impl<R: Real> Newton<R> {
         options: &Options,
         stats: &mut Stats,
     ) {
-        for (scale, z) in self.inverse_scale.iter_mut().zip(&step.z) {
-            *scale = 1.0 / (options.atol.max(1e-30) + options.rtol * z.to_f64().abs());
+        for (d, (scale, z)) in self.inverse_scale.iter_mut().zip(&step.z).enumerate() {
+            let tolerance = options.tolerance(d);
+            *scale = 1.0 / (tolerance.atol.max(1e-30) + tolerance.rtol * z.to_f64().abs());
         }
         if self.age.is_none_or(|age| age > 0 && self.slowest > QUICK) {
             self.linear.evaluate(sys, step.t, &step.z, stats);

@@ -40,11 +40,12 @@ impl<R: Real> Step<R> {
 
     /// Root mean square of an error scaled by atol + rtol max(|z|, |`z_new`|); NaN where the new state is not finite.
     pub(super) fn norm(&self, error: &[R], options: &Options) -> f64 {
-        let atol = options.atol.max(1e-30);
         let mut sum = 0.0;
-        for ((error, z), new) in error.iter().zip(&self.z).zip(&self.z_new) {
+        for (d, ((error, z), new)) in error.iter().zip(&self.z).zip(&self.z_new).enumerate() {
+            let tolerance = options.tolerance(d);
             let (before, after) = (z.to_f64().abs(), new.to_f64().abs());
-            let ratio = error.to_f64() / (atol + options.rtol * if before > after { before } else { after });
+            let size = if before > after { before } else { after };
+            let ratio = error.to_f64() / (tolerance.atol.max(1e-30) + tolerance.rtol * size);
             // 0 · x is NaN exactly where x is not finite.
             sum += ratio * ratio + 0.0 * after;
         }

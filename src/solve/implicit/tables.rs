@@ -115,6 +115,8 @@ pub(in crate::solve) const KVAERNO5: Esdirk = Esdirk {
             0.06962479448202728 - 0.26,
             0.26,
         ],
+        coarse_error: &[],
+        extra: &[],
         dense: &hermite(KVAERNO5_B, [0.0; 7]),
     },
 };

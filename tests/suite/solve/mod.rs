@@ -1,11 +1,15 @@
 //! Numerics: order conditions, convergence, golden values, gradients, failures.
 
+mod accuracy;
+mod adams;
 mod adjoint;
+mod control;
 mod convergence;
 mod golden;
 mod implicit;
 mod implicit_gradients;
 mod lanes;
+mod problems;
 mod stiff;
 mod support;
 mod tableaux;
