@@ -14,7 +14,8 @@ use pullback::data::Dataset;
 use pullback::load::{Loaded, Request, load};
 use pullback::model::{Batch, Model, Number, unconstrain};
 
-const NAMES: [&str; 6] = ["spiral", "spiral_long", "lotka_volterra", "cnf2d", "mlp_wide", "odenet_mnist"];
+const NAMES: [&str; 7] =
+    ["spiral", "spiral_long", "spiral_batch", "lotka_volterra", "cnf2d", "mlp_wide", "odenet_mnist"];
 
 fn main() {
     divan::main();
