@@ -38,7 +38,7 @@ def main():
     bench = lab.Lab(lab.binary(args.pullback), args.out.resolve(), args.jobs, args.seeds, args.scale)
     for name in args.names or experiments.ALL:
         started = time.monotonic()
-        text = experiments.ALL[name](bench)
+        text = experiments.ALL[name](bench).strip() + f"\n\nTrainings of each model: {args.seeds}.\n"
         args.page.write_text(insert(args.page.read_text(encoding="utf-8"), name, text), encoding="utf-8")
         print(f"{name}: {datetime.timedelta(seconds=round(time.monotonic() - started))}", flush=True)
 
