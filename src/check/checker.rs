@@ -110,15 +110,21 @@ impl<'a> Checker<'a> {
         self.program.ty(id).clone()
     }
 
+    /// Refuses a tensor that is too large to compute with.
+    pub fn bounded(&mut self, ty: &Ty, span: Span) -> Option<()> {
+        let entries = ty.dims.iter().try_fold(1_usize, |n, d| n.checked_mul(d.size));
+        if entries.is_some_and(|n| n <= MAX_ENTRIES) && ty.dims.len() <= 16 {
+            return Some(());
+        }
+        let d = Diagnostic::error(codes::TOO_LARGE, span, format!("a tensor of shape {ty} is too large"))
+            .here("this value")
+            .note("a tensor may have at most 2^27 entries (1 GiB) and 16 axes");
+        self.fail(d)
+    }
+
     /// Adds an expression or finds its equal.
     pub fn push(&mut self, kind: Kind, ty: Ty, span: Span) -> Option<ExprId> {
-        let entries = ty.dims.iter().try_fold(1_usize, |n, d| n.checked_mul(d.size));
-        if entries.is_none_or(|n| n > MAX_ENTRIES) || ty.dims.len() > 16 {
-            let d = Diagnostic::error(codes::TOO_LARGE, span, format!("a tensor of shape {ty} is too large"))
-                .here("this value")
-                .note("a tensor may have at most 2^27 entries (1 GiB) and 16 axes");
-            return self.fail(d);
-        }
+        self.bounded(&ty, span)?;
         let key = (kind, ty);
         if let Some(&id) = self.ids.get(&key) {
             return Some(id);

@@ -99,6 +99,7 @@ impl Checker<'_> {
             self.solve_option(&name.text, name.span, arg, options, gradient, scope);
         }
         self.without_discrete(method, args, options, gradient);
+        self.fixed(options, e.span);
         if let Method::Implicit(method) = method {
             self.implicit(method, options, *gradient, e.span);
         }
@@ -115,6 +116,16 @@ impl Checker<'_> {
             )
             .here("steps of what length?")
             .help(format!("write `{word}(dt = 0.01)`"));
+            self.report(d);
+        }
+    }
+
+    /// What has no say where the length of the steps is given.
+    fn fixed(&mut self, options: &SolveOptions, at: Span) {
+        if options.fixed_step.is_some() && (options.max_step.is_finite() || options.norm == Norm::Max) {
+            let d = Diagnostic::error(codes::OPTION_VALUE, at, "`dt` gives the length of every step")
+                .here("together with `max_step` or `norm`")
+                .help("leave out `dt` to control the error, or leave out the other");
             self.report(d);
         }
     }

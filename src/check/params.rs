@@ -77,6 +77,9 @@ impl Checker<'_> {
             self.report(d);
             return Value::Poison;
         }
+        if self.bounded(&shape, ty.span).is_none() {
+            return Value::Poison;
+        }
         let full = format!("{}{}", self.modules[scope.module].prefix, name.text);
         let init = self.init(&full, (name, ty), &mut shape, domain, init, scope);
         let k = self.program.params.len();

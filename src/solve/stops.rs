@@ -28,7 +28,9 @@ impl<'a, R: Real> Stretches<'a, R> {
             let (t0, end) = (schedule.t0[lane], schedule.t_end[lane]);
             let (low, high) = (t0.min(end), t0.max(end));
             let bad = schedule.failures[lane].is_some() || !problem.active[lane];
-            let mut stops: Vec<f64> = options.stops.iter().copied().filter(|t| !bad && *t > low && *t < high).collect();
+            // As the model sees times: in its own precision.
+            let rounded = options.stops.iter().map(|&t| R::from_f64(t).to_f64());
+            let mut stops: Vec<f64> = rounded.filter(|t| !bad && *t > low && *t < high).collect();
             stops.sort_by(f64::total_cmp);
             stops.dedup();
             if end < t0 {

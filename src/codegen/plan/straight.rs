@@ -247,6 +247,9 @@ impl Builder<'_> {
 
     fn call(&mut self, id: NodeId, name: &'static str, args: &[NodeId]) -> Vec<Entry> {
         let n = self.g.size(id);
+        if n == 0 {
+            return Vec::new();
+        }
         let mut entries = Vec::with_capacity(n * args.len());
         for &a in args {
             for i in 0..n {
