@@ -16,11 +16,11 @@ fn run(case: &Case, method: Method, tolerance: f64) -> (f64, usize) {
     (error, solution.stats.rhs_evaluations)
 }
 
-/// By how much perturbations of 1 + |z| at twelve times on the way change the end, in units of 1 + |z| there: the
+/// By how much perturbations of 1 + |z| at 48 times on the way change the end, in units of 1 + |z| there: the
 /// largest sum over the components, and at least 1, which is the error of the last step.
 fn measured_condition(case: &Case) -> f64 {
     let options = Options { method: Method::Dopri8, rtol: 1e-12, atol: 1e-13, ..Options::default() };
-    let (d, parts, small) = (case.z0.len(), 12, 1e-7);
+    let (d, parts, small) = (case.z0.len(), 48, 1e-7);
     let times: Vec<f64> = (0..=parts).map(|i| case.end * f64::from(i) / f64::from(parts)).collect();
     let path = solve_one(d, &case.f, &case.z0, 0.0, &times, &options).values;
     let mut worst = 1.0_f64;
@@ -75,11 +75,14 @@ fn classical_problems_at_three_tolerances() {
 #[test]
 #[ignore = "a minute"]
 fn conditions_are_as_stated() {
+    let mut wrong = Vec::new();
     for case in detest().iter().chain(&classical()) {
         let measured = measured_condition(case);
-        let ratio = measured / case.condition;
-        assert!((0.9..1.1).contains(&ratio), "{}: {measured}", case.name);
+        if !(0.9..1.1).contains(&(measured / case.condition)) {
+            wrong.push(format!("{}: {measured}", case.name));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn cell((error, evaluations): (f64, usize), unit: f64) -> String {
