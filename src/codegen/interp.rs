@@ -2,7 +2,7 @@
 //! every operation. JIT code must agree with it.
 
 use super::kernels;
-use super::layout::entries;
+use super::layout::{entries, flat, positions};
 use crate::graph::{Binary, Conv, ConvPart, Einsum, Graph, NodeId, Op, Relation, Scalar, Shape, Unary};
 use std::collections::HashMap;
 
@@ -41,23 +41,6 @@ struct Run<'g> {
     lanes: usize,
     round: fn(f64) -> f64,
     values: HashMap<NodeId, Value>,
-}
-
-fn positions(shape: &[usize]) -> impl Iterator<Item = Vec<usize>> + use<> {
-    let shape = shape.to_vec();
-    let total: usize = shape.iter().product();
-    (0..total).map(move |mut flat| {
-        let mut at = vec![0; shape.len()];
-        for (i, n) in at.iter_mut().zip(&shape).rev() {
-            *i = flat % n;
-            flat /= n;
-        }
-        at
-    })
-}
-
-fn flat(shape: &[usize], at: &[usize]) -> usize {
-    shape.iter().zip(at).fold(0, |sum, (n, i)| sum * n + i)
 }
 
 impl Run<'_> {

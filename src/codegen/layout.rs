@@ -139,3 +139,22 @@ pub fn collapse(sizes: &[i64], steps: &[Axes]) -> (Axes, Vec<Axes>) {
     }
     (out_sizes, out)
 }
+
+/// Every position of a shape, row-major.
+pub fn positions(shape: &[usize]) -> impl Iterator<Item = SmallVec<[usize; 4]>> + use<> {
+    let shape: SmallVec<[usize; 4]> = shape.into();
+    let total: usize = shape.iter().product();
+    (0..total).map(move |mut flat| {
+        let mut at: SmallVec<[usize; 4]> = shape.iter().map(|_| 0).collect();
+        for (i, n) in at.iter_mut().zip(&shape).rev() {
+            *i = flat % n;
+            flat /= n;
+        }
+        at
+    })
+}
+
+/// The row-major number of a position.
+pub fn flat(shape: &[usize], at: &[usize]) -> usize {
+    shape.iter().zip(at).fold(0, |sum, (n, i)| sum * n + i)
+}

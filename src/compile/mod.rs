@@ -210,7 +210,9 @@ fn whole_step<T: Number>(
     let other = matches!(method, Method::Implicit(_) | Method::Adams) || !tableau.coarse_error.is_empty();
     // The kernel has one measure of the error: root mean square over common tolerances.
     let measured = options.norm == Norm::Rms && options.tolerances.is_empty();
-    if lanes > 1 || backend == Backend::Interpreter || other || !measured {
+    // A right-hand side that is too long alone is not copied for every stage.
+    let long = !parts.right_hand_side().is_straight(g, lanes);
+    if lanes > 1 || backend == Backend::Interpreter || other || !measured || long {
         return Ok(None);
     }
     let (forward, reverse) = step::whole_step(g, parts, tableau);

@@ -106,6 +106,11 @@ impl KernelParts {
         self.slots.push(slot);
     }
 
+    /// Whether it becomes code without loops.
+    pub fn is_straight(&self, g: &Graph, lanes: usize) -> bool {
+        Spec { graph: g, inputs: &self.inputs, outputs: &self.outputs, lanes }.is_straight()
+    }
+
     pub(super) fn compile<T: Element>(&self, g: &Graph, lanes: usize, backend: Backend) -> Result<Kernel<T>, String> {
         Kernel::new(&Spec { graph: g, inputs: &self.inputs, outputs: &self.outputs, lanes }, backend)
     }

@@ -32,7 +32,14 @@ pub struct Spec<'g> {
 impl Spec<'_> {
     /// Whether it becomes code without loops.
     pub fn is_straight(&self) -> bool {
-        straight::straight(self).is_some()
+        straight::fits(self)
+    }
+
+    /// The nodes to compute, in order.
+    fn work(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let given: HashSet<NodeId> = self.inputs.iter().copied().collect();
+        let roots: Vec<NodeId> = self.outputs.iter().map(|o| o.node).collect();
+        needed(self.graph, &roots, &given).into_iter().filter(move |id| !given.contains(id))
     }
 }
 

@@ -3,13 +3,14 @@
 //! Only for one sample at a time: with several, loops over the lanes keep the vector units busy.
 
 use super::classify::{inline1, inline2};
-use super::{Output, Spec, needed};
+use super::{Output, Spec};
+use crate::codegen::layout::{flat, positions};
 use crate::graph::{Binary, Einsum, Graph, NodeId, Op, Relation, Unary};
 use smallvec::SmallVec;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-/// Up to so many operations, straight code wins over loops and calls (measured); beyond, registers run out and
-/// compiling takes longer than it saves.
+/// Longest straight code, in operations: what Cranelift's optimiser is still run on (`jit`). Where exactly loops and
+/// calls would win again has not been measured.
 pub const LONGEST: usize = 600;
 
 /// One scalar operation; operands are positions of earlier ones.
@@ -69,18 +70,17 @@ pub struct Straight {
     pub stores: Vec<Store>,
 }
 
-/// The kernel as straight code, if it is small enough and made of operations that straight code can do.
+/// Whether a kernel is small enough and made of operations that straight code can do.
+pub fn fits(spec: &Spec) -> bool {
+    spec.lanes == 1
+        && spec.work().try_fold(0, |sum, id| Some(sum + cost(spec.graph, id)?).filter(|n| *n <= LONGEST)).is_some()
+}
+
+/// The kernel as straight code, if it fits.
 pub fn straight(spec: &Spec) -> Option<Straight> {
-    if spec.lanes != 1 {
+    if !fits(spec) {
         return None;
     }
-    let given: HashSet<NodeId> = spec.inputs.iter().copied().collect();
-    let roots: Vec<NodeId> = spec.outputs.iter().map(|o| o.node).collect();
-    let order = needed(spec.graph, &roots, &given);
-    order.iter().filter(|id| !given.contains(id)).try_fold(0, |sum: usize, &id| {
-        let sum = sum + cost(spec.graph, id)?;
-        (sum <= LONGEST).then_some(sum)
-    })?;
     let mut builder = Builder {
         g: spec.graph,
         out: Straight::default(),
@@ -92,7 +92,7 @@ pub fn straight(spec: &Spec) -> Option<Straight> {
         let entries = 0..spec.graph.size(id);
         builder.values.insert(id, entries.map(|entry| Entry::Input { slot, entry }).collect());
     }
-    for &id in order.iter().filter(|id| !given.contains(id)) {
+    for id in spec.work() {
         let value = builder.compute(id);
         builder.values.insert(id, value);
     }
@@ -346,21 +346,4 @@ impl Builder<'_> {
             }
         }
     }
-}
-
-fn positions(shape: &[usize]) -> impl Iterator<Item = SmallVec<[usize; 4]>> + use<> {
-    let shape: SmallVec<[usize; 4]> = shape.into();
-    let total: usize = shape.iter().product();
-    (0..total).map(move |mut flat| {
-        let mut at: SmallVec<[usize; 4]> = smallvec::smallvec![0; shape.len()];
-        for (i, n) in at.iter_mut().zip(&shape).rev() {
-            *i = flat % n;
-            flat /= n;
-        }
-        at
-    })
-}
-
-fn flat(shape: &[usize], at: &[usize]) -> usize {
-    shape.iter().zip(at).fold(0, |sum, (n, i)| sum * n + i)
 }

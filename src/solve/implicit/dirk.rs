@@ -124,8 +124,7 @@ impl<R: Real> Dirk<R> {
         for d in 0..n {
             let f = step.ks[last * n + d].to_f64() - step.ks[(last - 1) * n + d].to_f64();
             let z = step.z_new[d].to_f64() - self.stage[d].to_f64();
-            let tolerance = options.tolerance(d);
-            let scale = tolerance.atol.max(1e-30) + tolerance.rtol * step.z_new[d].to_f64().abs();
+            let scale = options.tolerance(d).scale(step.z_new[d].to_f64().abs());
             up += (f / scale).powi(2);
             down += (z / scale).powi(2);
         }

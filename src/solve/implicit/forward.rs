@@ -117,10 +117,7 @@ impl<R: Real> Run<'_, R> {
         }
         let options = self.options;
         let norm = |value: &dyn Fn(usize) -> f64, z: &[R]| {
-            let scale = |d: usize| {
-                let tolerance = options.tolerance(d);
-                tolerance.atol.max(1e-30) + tolerance.rtol * z[d].to_f64().abs()
-            };
+            let scale = |d: usize| options.tolerance(d).scale(z[d].to_f64().abs());
             let sum: f64 = (0..dim).map(|d| (value(d) / scale(d)).powi(2)).sum();
             (sum / dim.max(1) as f64).sqrt()
         };

@@ -1,6 +1,6 @@
 //! Newton's method for u = c f(t, base + u) with one matrix W = I/c − ∂f/∂z for several solves.
 //!
-//! W δ = f(base + u) − u/c. The iteration ends when η‖δ‖ ≤ κ, η = Θ/(1 − Θ), Θ being the ratio of the last two ‖δ‖ and
+//! W δ = f(base + u) − u/c. The iteration ends when η‖δ‖ ≤ κ, η = Θ/(1 − Θ) but at least 10⁻³, Θ being the ratio of the last two ‖δ‖ and
 //! the norm that of the error control (Hairer, Wanner, Solving Ordinary Differential Equations II, section IV.8,
 //! eq. 8.10 and 8.11).
 
@@ -57,8 +57,7 @@ impl<R: Real> Newton<R> {
         stats: &mut Stats,
     ) {
         for (d, (scale, z)) in self.inverse_scale.iter_mut().zip(&step.z).enumerate() {
-            let tolerance = options.tolerance(d);
-            *scale = 1.0 / (tolerance.atol.max(1e-30) + tolerance.rtol * z.to_f64().abs());
+            *scale = 1.0 / options.tolerance(d).scale(z.to_f64().abs());
         }
         if self.age.is_none_or(|age| age > 0 && self.slowest > QUICK) {
             self.linear.evaluate(sys, step.t, &step.z, stats);

@@ -42,10 +42,9 @@ impl<R: Real> Step<R> {
     pub(super) fn norm(&self, error: &[R], options: &Options) -> f64 {
         let mut sum = 0.0;
         for (d, ((error, z), new)) in error.iter().zip(&self.z).zip(&self.z_new).enumerate() {
-            let tolerance = options.tolerance(d);
             let (before, after) = (z.to_f64().abs(), new.to_f64().abs());
             let size = if before > after { before } else { after };
-            let ratio = error.to_f64() / (tolerance.atol.max(1e-30) + tolerance.rtol * size);
+            let ratio = error.to_f64() / options.tolerance(d).scale(size);
             // 0 · x is NaN exactly where x is not finite.
             sum += ratio * ratio + 0.0 * after;
         }
