@@ -309,6 +309,12 @@ def arguments():
     parser.add_argument("--setup", type=float, default=300.0, help="seconds to compile all peers (default 300)")
     parser.add_argument("--out", help="file for all variants, one JSON line each")
     args = parser.parse_args()
+    for what, known in (("workloads", workloads.NAMES), ("peers", list(PEERS))):
+        unknown = [name for name in getattr(args, what).split(",") if name not in known]
+        if unknown:
+            parser.error(f"unknown {what}: {', '.join(unknown)} (choose from {', '.join(known)})")
+    if args.pullback and not Path(args.pullback).is_file():
+        parser.error(f"there is no program {args.pullback}")
     args.pullback, args.peers = program(args.pullback), args.peers.split(",")
     return args
 
