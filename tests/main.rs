@@ -57,5 +57,7 @@ mod rules;
 mod scaling;
 #[path = "suite/separable.rs"]
 mod separable;
+#[path = "suite/shared_time.rs"]
+mod shared_time;
 #[path = "suite/workloads.rs"]
 mod workloads;

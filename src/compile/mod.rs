@@ -167,6 +167,7 @@ pub fn derive(lowered: &Lowered, settings: &Settings) -> Result<Derived, Diagnos
     if objective {
         ids.differentiate_objective(&mut graph, lowered, settings.inputs)?;
     }
+    ids.share_times(&mut graph, lowered);
     for (k, system) in lowered.systems.iter().enumerate() {
         ids.differentiate_system(&mut graph, k, system, objective)?;
         ids.differentiate_jacobian(&mut graph, k, system)?;

@@ -7,7 +7,7 @@ use crate::graph::{Graph, Leaf, NodeId, Op};
 use crate::lower::{Events, Lowered, System};
 use crate::model::{EventParts, JacobianParts, Roots, SystemParts};
 use crate::opt::{self, Staged};
-use crate::solve::Method;
+use crate::solve::{Method, Stepping};
 use std::collections::HashMap;
 
 /// Every root of a model's graph. Passes see one flat list.
@@ -23,6 +23,8 @@ pub(super) struct Ids {
     /// The captures of each system: outer node and leaf inside.
     captures: Vec<Vec<NodeId>>,
     bars: [Vec<Option<NodeId>>; 3],
+    /// Whether the samples of each system share its time.
+    clocks: Vec<bool>,
     /// Absent where nothing is pulled back through the system.
     system_bars: Vec<Option<Vec<Option<NodeId>>>>,
     /// Absent where the method is explicit.
@@ -40,6 +42,7 @@ impl Ids {
             natural: lowered.params.iter().map(|p| p.value).collect(),
             rhs: lowered.systems.iter().map(|s| s.rhs).collect(),
             events: lowered.systems.iter().map(|s| events(s.events.as_ref())).collect(),
+            clocks: vec![false; lowered.systems.len()],
             ..Self::default()
         }
     }
@@ -150,6 +153,38 @@ impl Ids {
         revealed.graph
     }
 
+    /// Shares time among the samples of each system that step together, unless derivatives by the samples' times are
+    /// wanted: what is summed over the samples cannot be told apart again.
+    pub fn share_times(&mut self, g: &mut Graph, lowered: &Lowered) {
+        for (k, system) in lowered.systems.iter().enumerate() {
+            let options = &system.options;
+            let shares = options.stepping == Stepping::Batch && options.keeps_steps() && system.events.is_none();
+            let runge_kutta = !matches!(options.method, Method::Adams | Method::Implicit(_));
+            if shares && runge_kutta && !self.times_matter(g, k) {
+                self.rhs[k] = opt::share_time(g, self.rhs[k]);
+                self.clocks[k] = true;
+            }
+        }
+    }
+
+    /// Whether samples may start a system at times of their own, or derivatives by its times are asked for.
+    fn times_matter(&self, g: &Graph, k: usize) -> bool {
+        g.reachable(&self.all()).iter().any(|&id| {
+            let node = g.node(id);
+            match node.op {
+                Op::Solve(system) => system == index(k) && g.batched(node.args[1]),
+                Op::SolvePart { argument: 1 | 2, .. } => g.node(node.args[0]).op == Op::SolveVjp(index(k)),
+                _ => false,
+            }
+        })
+    }
+
+    fn leaves(&self, g: &mut Graph, k: usize, dim: usize) -> [NodeId; 3] {
+        let time = if self.clocks[k] { Leaf::Clock } else { Leaf::Time };
+        let k = index(k);
+        [g.leaf(Leaf::State(k), &[dim]), g.leaf(time, &[]), g.leaf(Leaf::Seed(k), &[dim])]
+    }
+
     /// Cotangents of state, time and captures of one right-hand side, and of the events.
     pub fn differentiate_system(
         &mut self,
@@ -164,9 +199,12 @@ impl Ids {
             self.event_bars.push(None);
             return Ok(());
         }
-        let [state, time, seed] = system_leaves(g, k, system.dim);
+        let [state, time, seed] = self.leaves(g, k, system.dim);
         let wrt: Vec<NodeId> = [state, time].into_iter().chain(self.captures[k].iter().copied()).collect();
-        let bars = diff::vjp(g, &[(self.rhs[k], seed)], &wrt, Mode::Total).map_err(|e| refused(&e))?;
+        let mut bars = diff::vjp(g, &[(self.rhs[k], seed)], &wrt, Mode::Total).map_err(|e| refused(&e))?;
+        if self.clocks[k] {
+            bars[1] = None;
+        }
         self.system_bars.push(Some(bars));
         let bars = match self.events[k].as_slice() {
             [when, _, resets] => {
@@ -186,7 +224,7 @@ impl Ids {
             self.jacobians.push(None);
             return Ok(());
         };
-        let [state, time, _] = system_leaves(g, k, info.dim);
+        let [state, time, _] = self.leaves(g, k, info.dim);
         let rhs = self.rhs[k];
         let dfdz = diff::jacobian(g, rhs, state).map_err(|e| refused(&e))?;
         let dfdt = diff::jacobian(g, rhs, time).map_err(|e| refused(&e))?;
@@ -207,7 +245,7 @@ impl Ids {
             let jacobian = self.jacobians.get(k).cloned().flatten();
             systems.push(SystemParts {
                 dim: info.dim,
-                leaves: system_leaves(&mut graph, k, info.dim),
+                leaves: self.leaves(&mut graph, k, info.dim),
                 captures: self.captures[k].clone(),
                 rhs: self.rhs[k],
                 events: match (self.events[k].as_slice(), &info.events) {
@@ -236,11 +274,6 @@ const JACOBIAN: u32 = 1 << 28;
 
 fn index(k: usize) -> u32 {
     u32::try_from(k).unwrap_or(u32::MAX)
-}
-
-fn system_leaves(g: &mut Graph, k: usize, dim: usize) -> [NodeId; 3] {
-    let k = index(k);
-    [g.leaf(Leaf::State(k), &[dim]), g.leaf(Leaf::Time, &[]), g.leaf(Leaf::Seed(k), &[dim])]
 }
 
 fn jacobian_seeds(g: &mut Graph, k: usize, dim: usize) -> [NodeId; 2] {

@@ -152,6 +152,8 @@ pub enum Leaf {
     Noise(u32),
     /// Time, inside a system.
     Time,
+    /// Time, inside a system whose samples step together: shared by them.
+    Clock,
     /// The flat state of a system.
     State(u32),
     /// A value computed outside of a system's right-hand side and used inside: shared or per sample.
@@ -173,7 +175,7 @@ impl Leaf {
     /// Whether the samples differ in it.
     pub fn batched(self) -> bool {
         match self {
-            Leaf::Param(_) | Leaf::Natural(_) => false,
+            Leaf::Param(_) | Leaf::Natural(_) | Leaf::Clock => false,
             Leaf::Capture { batched, .. } => batched,
             Leaf::Input(_)
             | Leaf::Noise(_)

@@ -73,6 +73,7 @@ fn leaf_text(leaf: Leaf) -> String {
         Leaf::Input(k) => format!("input({k})"),
         Leaf::Noise(k) => format!("noise({k})"),
         Leaf::Time => "time".into(),
+        Leaf::Clock => "clock".into(),
         Leaf::State(k) => format!("state({k})"),
         Leaf::Capture { index, .. } => format!("capture({index})"),
         Leaf::Length(k) => format!("length({k})"),

@@ -33,6 +33,7 @@ impl Batch<'_> {
             Leaf::Param(_)
             | Leaf::Natural(_)
             | Leaf::Time
+            | Leaf::Clock
             | Leaf::State(_)
             | Leaf::Capture { .. }
             | Leaf::Weight

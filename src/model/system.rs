@@ -27,7 +27,7 @@ pub struct Capture {
 pub struct SystemParts {
     /// Number of components.
     pub dim: usize,
-    /// `Leaf::State`, `Leaf::Time`, `Leaf::Seed`.
+    /// `Leaf::State`, `Leaf::Time` (or `Leaf::Clock`, where the samples share it), `Leaf::Seed`.
     pub leaves: [NodeId; 3],
     /// The captures' leaves.
     pub captures: Vec<NodeId>,
@@ -130,6 +130,8 @@ pub struct SystemKernels<T> {
     pub lanes: usize,
     /// Captured values.
     pub captures: Vec<Capture>,
+    /// Values of time that the kernels read: one a lane, or one for all.
+    times: usize,
     /// f(t, z)
     pub rhs: Kernel<T>,
     /// Its events, if it has any.
@@ -166,7 +168,8 @@ impl<T: Number> SystemKernels<T> {
         let state_only = if backwards { vjp(true, false)? } else { None };
         let jacobian = JacobianKernels::new(g, parts, lanes, backend)?;
         let events = EventKernels::new(g, parts, lanes, backend)?;
-        Ok(Self { dim: parts.dim, lanes, captures, rhs, events, state_only, full, whole: None, jacobian })
+        let times = if g.batched(parts.leaves[1]) { lanes } else { 1 };
+        Ok(Self { dim: parts.dim, lanes, captures, times, rhs, events, state_only, full, whole: None, jacobian })
     }
 
     /// Adds whole steps: the forward one and, where there is a pull-back, the reverse one.
@@ -211,7 +214,7 @@ pub(super) struct Bound<'a, T> {
 impl<'a, T: Number> Bound<'a, T> {
     /// Binds captured values, in order.
     pub fn new(kernels: &'a SystemKernels<T>, captures: SmallVec<[&'a [T]; 8]>, scratch: Vec<T>) -> Self {
-        let time = vec![T::default(); kernels.lanes];
+        let time = vec![T::default(); kernels.times];
         Self { kernels, captures, bars: Vec::new(), time, scratch, void: Vec::new(), stage_times: Vec::new() }
     }
 

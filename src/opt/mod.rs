@@ -13,4 +13,4 @@ mod stage;
 pub use contract::{contract, multiply_adds};
 pub use merge::merge_solves;
 pub use rebuild::{Rebuilt, graft, replace, simplify};
-pub use stage::{Staged, stage};
+pub use stage::{Staged, share_time, stage};

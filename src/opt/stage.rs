@@ -3,6 +3,9 @@
 //! A node that depends on parameters only is computed once per update (the prologue), one that depends on the sample
 //! once per sample; the right-hand side gets them as captures. The cotangents of the captures then flow back through the
 //! same nodes outside of the solve (the epilogue). Exact, since parameters and inputs do not change with time.
+//!
+//! Where the samples step together, time is one more value that they share: what depends on nothing else is computed
+//! once per evaluation instead of once per sample.
 
 use crate::graph::{Graph, Leaf, NodeId, Op};
 use std::collections::{HashMap, HashSet};
@@ -65,6 +68,32 @@ impl Wiring<'_> {
     }
 }
 
+/// The value with time shared by the samples.
+pub fn share_time(g: &mut Graph, root: NodeId) -> NodeId {
+    let (time, clock) = (g.leaf(Leaf::Time, &[]), g.leaf(Leaf::Clock, &[]));
+    let mut to: HashMap<NodeId, NodeId> = HashMap::from([(time, clock)]);
+    for id in g.reachable(&[root]) {
+        if !to.contains_key(&id) {
+            let node = g.node(id).clone();
+            let args: Vec<NodeId> = node.args.iter().map(|a| to[a]).collect();
+            let new = if args == node.args.as_slice() { id } else { g.push(node.op, &args, node.shape) };
+            to.insert(id, new);
+        }
+    }
+    laned(g, to[&root])
+}
+
+/// A right-hand side that neither state nor time enters is still one for every sample.
+fn laned(g: &mut Graph, rhs: NodeId) -> NodeId {
+    let mut node = g.node(rhs).clone();
+    if node.batched {
+        return rhs;
+    }
+    let axes = (0..node.shape.len()).map(|a| u8::try_from(a).unwrap_or(u8::MAX)).collect();
+    (node.op, node.args, node.batched) = (Op::Broadcast(axes), [rhs].into_iter().collect(), true);
+    g.add(node)
+}
+
 fn split(g: &mut Graph, inner: &[NodeId]) -> Staged {
     let order = g.reachable(inner);
     let mut moving: HashSet<NodeId> = HashSet::new();
@@ -92,7 +121,7 @@ fn split(g: &mut Graph, inner: &[NodeId]) -> Staged {
     }
     let inner = inner.iter().map(|&root| {
         let root = splitter.inside(root);
-        splitter.laned(root)
+        laned(splitter.g, root)
     });
     let inner = inner.collect();
     let (captures, leaves) = (splitter.captured, splitter.leaves);
@@ -114,17 +143,6 @@ impl Splitter<'_> {
         let args: Vec<NodeId> = node.args.iter().map(|&a| self.inside(a)).collect();
         let new = if args == node.args.as_slice() { id } else { self.g.push(node.op, &args, node.shape) };
         self.to.insert(id, new);
-    }
-
-    /// A right-hand side that neither state nor time enters is still one for every sample.
-    fn laned(&mut self, rhs: NodeId) -> NodeId {
-        let mut node = self.g.node(rhs).clone();
-        if node.batched {
-            return rhs;
-        }
-        let axes = (0..node.shape.len()).map(|a| u8::try_from(a).unwrap_or(u8::MAX)).collect();
-        (node.op, node.args, node.batched) = (Op::Broadcast(axes), [rhs].into_iter().collect(), true);
-        self.g.add(node)
     }
 
     /// What stands inside the right-hand side for a node.

@@ -85,7 +85,7 @@ impl SystemNames {
             Leaf::Input(k) => of(&self.inputs, k),
             Leaf::Noise(k) => of(&self.noises, k),
             Leaf::Length(k) => of(&self.lengths, k),
-            Leaf::Time => Some(self.time.clone()),
+            Leaf::Time | Leaf::Clock => Some(self.time.clone()),
             Leaf::Capture { index, .. } => of(&self.states, index),
             Leaf::Seed(k) => of(&self.adjoints, k),
             Leaf::State(_) | Leaf::Natural(_) | Leaf::Weight => None,

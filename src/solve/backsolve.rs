@@ -274,6 +274,7 @@ impl<'a, R: Real> Backward<'a, R> {
     /// The first stage of the lanes that start at an output, and the derivatives with respect to its time.
     fn evaluate_restarted<S: AdjointSystem<R>>(&mut self, sys: &mut S) {
         let (n, lanes) = (self.n, self.schedule.lanes);
+        self.stepper.follow(&mut self.kernel);
         augmented(sys, &self.kernel.t, &self.kernel.z, &mut self.first, &mut self.t_bar);
         self.stepper.count_rhs(1);
         for lane in 0..lanes {
@@ -314,27 +315,29 @@ impl<'a, R: Real> Backward<'a, R> {
                 self.kernel.t_next[lane] = self.kernel.t[lane];
             }
         }
+        self.stepper.follow(&mut self.kernel);
     }
 
     /// Adds −h Σ bᵢ aᵢᵀ∂f/∂θ of the accepted lanes to the parameters' accumulators. The others add 0 · ∂f/∂θ at a
-    /// state where that is 0.
+    /// state and a time where that is 0.
     fn quadrature<S: AdjointSystem<R>>(&mut self, sys: &mut S) {
-        if !self.stepper.accepted.contains(&true) {
-            return;
-        }
-        let lanes = self.schedule.lanes;
+        let Some(host) = self.stepper.accepted.iter().position(|accepted| *accepted) else { return };
+        let (lanes, together) = (self.schedule.lanes, self.stepper.shares_clock());
         for (stage, b) in self.kernel.tableau.b().iter().enumerate().filter(|(_, b)| **b != 0.0) {
             for lane in 0..lanes {
                 let accepted = self.stepper.accepted[lane];
                 let c = self.kernel.tableau.c[stage];
                 let t = self.kernel.t[lane] + c * self.kernel.h[lane];
-                self.t_stage[lane] = if accepted { t } else { self.schedule.t_end[self.host[lane]] };
+                self.t_stage[lane] = if accepted || together { t } else { self.schedule.t_end[self.host[lane]] };
                 let weight = R::from_f64(-self.kernel.h[lane] * b);
                 for d in 0..self.kernel.dim / 2 {
                     let i = d * lanes + lane;
                     let y = self.kernel.state(stage);
-                    let (z, w) =
-                        if accepted { (y[i], weight * y[self.n + i]) } else { (self.parked(lane, d), R::ZERO) };
+                    let (z, w) = match accepted {
+                        true => (y[i], weight * y[self.n + i]),
+                        false if together => (y[d * lanes + host], R::ZERO),
+                        false => (self.parked(lane, d), R::ZERO),
+                    };
                     self.z_stage[i] = z;
                     self.w[i] = w;
                 }

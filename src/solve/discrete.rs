@@ -10,7 +10,7 @@ use super::dense::Extra;
 use super::failure::{Failure, FailureKind};
 use super::implicit;
 use super::kernel::{Kernel, Row, combine};
-use super::options::Options;
+use super::options::{Options, Stepping};
 use super::real::Real;
 use super::schedule::Schedule;
 use super::system::{AdjointSystem, Cotangents, Problem, ReverseStep, Stats};
@@ -94,6 +94,10 @@ struct Reverse<'a, R> {
     steps: Vec<usize>,
     /// Lanes with a result, `[L]`.
     good: Vec<bool>,
+    /// The first of them.
+    host: Option<usize>,
+    /// Whether all lanes step together.
+    together: bool,
     /// Outputs not yet reached going backwards, `[L]`.
     remaining: Vec<usize>,
     /// Step of the lane under way, `None` where it idles, `[L]`.
@@ -156,6 +160,8 @@ impl<'a, R: Real> Reverse<'a, R> {
             extra: Extra::new(kernel.tableau, dim, lanes),
             kernel,
             steps,
+            host: good.iter().position(|good| *good),
+            together: options.stepping == Stepping::Batch,
             good,
             remaining: vec![problem.times; lanes],
             step: vec![None; lanes],
@@ -181,7 +187,7 @@ impl<'a, R: Real> Reverse<'a, R> {
 
     /// Gives every lane without a result the start of one that has a result: 0 · ∂f/∂θ must be 0 there.
     fn park(&mut self) {
-        let Some(host) = (0..self.good.len()).find(|&lane| self.good[lane]) else { return };
+        let Some(host) = self.host else { return };
         let lanes = self.kernel.lanes;
         for lane in 0..lanes {
             let source = if self.good[lane] { lane } else { host };
@@ -195,24 +201,30 @@ impl<'a, R: Real> Reverse<'a, R> {
         }
     }
 
+    /// The lane whose steps a lane goes through: its own, or that of one with a result where all step together.
+    fn source(&self, lane: usize) -> usize {
+        if self.together && !self.good[lane] { self.host.unwrap_or(lane) } else { lane }
+    }
+
     /// Puts the step of every lane, the `back`th from its end, with its stages into the kernel.
     fn load<S: AdjointSystem<R>>(&mut self, sys: &mut S, back: usize) {
         let (n, lanes, last) = (self.kernel.n(), self.kernel.lanes, self.kernel.ks.len() - self.kernel.n());
         // The last stage is the first one of the step after.
         self.kernel.ks.copy_within(..n, last);
         for lane in 0..lanes {
-            let step = self.steps[lane].checked_sub(back + 1);
-            self.step[lane] = step;
+            self.step[lane] = self.steps[lane].checked_sub(back + 1);
             self.kernel.h[lane] = 0.0;
+            let source = self.source(lane);
+            let step = self.steps[source].checked_sub(back + 1);
             let (from, to) = step.map_or((0, 0), |step| (step, step + 1));
-            if self.steps[lane] == 0 {
+            if self.steps[source] == 0 {
                 continue;
             }
-            let tape = &self.tape.lanes[lane];
+            let tape = &self.tape.lanes[source];
             let (s, s_next) = (tape.s[from], tape.s[to]);
-            self.kernel.t[lane] = self.schedule.at(lane, s);
-            self.kernel.t_next[lane] = self.schedule.at(lane, s_next);
-            self.kernel.h[lane] = (s_next - s) * self.schedule.span[lane];
+            self.kernel.t[lane] = self.schedule.at(source, s);
+            self.kernel.t_next[lane] = self.schedule.at(source, s_next);
+            self.kernel.h[lane] = (s_next - s) * self.schedule.span[source];
             let dim = self.kernel.dim;
             for d in 0..dim {
                 self.kernel.z[d * lanes + lane] = tape.z[from * dim + d];
@@ -238,8 +250,9 @@ impl<'a, R: Real> Reverse<'a, R> {
         let (n, lanes, dim) = (self.kernel.n(), self.kernel.lanes, self.kernel.dim);
         let kept = self.kernel.tableau.stages() - 1;
         for lane in 0..lanes {
-            let Some(step) = self.step[lane] else { continue };
-            let k = &self.tape.lanes[lane].k[step * kept * dim..][..kept * dim];
+            let source = self.source(lane);
+            let Some(step) = self.step[source] else { continue };
+            let k = &self.tape.lanes[source].k[step * kept * dim..][..kept * dim];
             for (row, value) in k.iter().enumerate() {
                 self.kernel.ks[row * lanes + lane] = *value;
             }

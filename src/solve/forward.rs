@@ -57,6 +57,7 @@ pub fn solve<R: Real, S: System<R>>(
     kernel.t_next.copy_from_slice(problem.t0);
     let mut stepper = Stepper::new(options, running, failures);
     if stepper.any_running() {
+        stepper.follow(&mut kernel);
         kernel.first_stage(|t, z, dz| sys.rhs(t, z, dz));
         stepper.count_rhs(1);
         stepper.check_finite(&kernel);
@@ -107,6 +108,7 @@ fn set_times<R: Real>(kernel: &mut Kernel<R>, stepper: &Stepper, schedule: &Sche
             kernel.t_next[lane] = kernel.t[lane];
         }
     }
+    stepper.follow(kernel);
 }
 
 /// The states at the output times, filled in as the steps pass over them.

@@ -56,6 +56,23 @@ impl<'o> Stepper<'o> {
         clock.longest = self.options.max_step / span.abs();
     }
 
+    /// Takes the lanes that are not on their way along with one that is, where one clock is shared: all lanes have the
+    /// same times then. What they compute is dropped.
+    pub(super) fn follow<R: Real>(&self, kernel: &mut Kernel<R>) {
+        let Some(host) = self.running.iter().position(|running| *running).filter(|_| self.shares_clock()) else {
+            return;
+        };
+        let (t, t_next, h) = (kernel.t[host], kernel.t_next[host], kernel.h[host]);
+        for lane in (0..self.running.len()).filter(|&lane| !self.running[lane]) {
+            (kernel.t[lane], kernel.t_next[lane], kernel.h[lane]) = (t, t_next, h);
+        }
+    }
+
+    /// Whether all lanes step together.
+    pub(super) fn shares_clock(&self) -> bool {
+        self.options.stepping == Stepping::Batch
+    }
+
     pub(super) fn any_running(&self) -> bool {
         self.running.contains(&true)
     }
@@ -107,6 +124,7 @@ impl<'o> Stepper<'o> {
             kernel.h[lane] = trial[lane].copysign(span[lane]);
             kernel.t_next[lane] = kernel.t[lane] + kernel.h[lane];
         }
+        self.follow(kernel);
         for i in 0..n {
             let h = R::from_f64(kernel.h[i % kernel.lanes]);
             kernel.z_new[i] = kernel.z[i] + h * kernel.ks[i];

@@ -11,7 +11,7 @@ pub trait System<R: Real> {
     /// Number of samples `L`.
     fn lanes(&self) -> usize;
     /// Writes f(t, z) to `dz`. Shapes: `t` is `[L]`, `z` and `dz` are `[D][L]`. A lane of `dz` may depend on the same
-    /// lane of `t` and `z` only.
+    /// lane of `t` and `z` only. With one step for the batch, all lanes of `t` are the same.
     fn rhs(&mut self, t: &[f64], z: &[R], dz: &mut [R]);
 
     /// Whether [`Self::step`] (and [`AdjointSystem::reverse_step`]) work: for systems so small that entering a
