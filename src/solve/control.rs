@@ -34,11 +34,13 @@ impl Controller {
     pub const PID: Self = Self { law: Law::Filter([0.49, 0.34, 0.10]), ..Self::PI };
 
     /// Factor for the length of the next step, after an accepted one, from the logarithms of its scaled error and of
-    /// the two before, the last one first. (One logarithm and one exponential a step cost half of two powers.)
-    fn accepted(&self, log_error: f64, previous: [f64; 2], order: f64) -> f64 {
-        let exponent = match self.law {
-            Law::Previous(beta) => beta * previous[0] - (1.0 / order - 0.75 * beta) * log_error,
-            Law::Filter([a, b, c]) => (b * previous[0] - a * log_error - c * previous[1]) / order,
+    /// the two before, the last one first. After the very first step every law is the elementary one. (One logarithm and
+    /// one exponential a step cost half of two powers.)
+    fn accepted(&self, log_error: f64, previous: Option<[f64; 2]>, order: f64) -> f64 {
+        let exponent = match (self.law, previous) {
+            (_, None) => -log_error / order,
+            (Law::Previous(beta), Some([before, _])) => beta * before - (1.0 / order - 0.75 * beta) * log_error,
+            (Law::Filter([a, b, c]), Some([one, two])) => (b * one - a * log_error - c * two) / order,
         };
         let growth = self.safety * exponent.exp();
         growth.clamp(self.min_factor, self.max_factor)
@@ -70,7 +72,7 @@ pub(super) struct Clock {
     /// Steps of fixed length since s = 0.
     fixed_steps: usize,
     /// Logarithms of the last two accepted errors, the last one first, not below [`SMALLEST_LOG_ERROR`].
-    previous: [f64; 2],
+    previous: Option<[f64; 2]>,
     after_rejection: bool,
     /// The last attempt gave no finite number.
     pub(super) not_finite: bool,
@@ -85,7 +87,7 @@ impl Clock {
             longest: f64::INFINITY,
             attempts: 0,
             fixed_steps: 0,
-            previous: [SMALLEST_LOG_ERROR; 2],
+            previous: None,
             after_rejection: false,
             not_finite: false,
         }
@@ -127,7 +129,8 @@ impl Clock {
                 factor = factor.min(1.0);
             }
             self.after_rejection = false;
-            self.previous = [log_error.max(SMALLEST_LOG_ERROR), self.previous[0]];
+            let last = log_error.max(SMALLEST_LOG_ERROR);
+            self.previous = Some([last, self.previous.map_or(last, |previous| previous[0])]);
             self.s = self.s_next;
             self.ds = length * factor;
             true
