@@ -27,8 +27,11 @@ pub(super) fn check(args: &CheckArgs, console: Console) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Multiply-adds of the products, other operations, and bytes of the tape for a step of a sample.
-fn cost(derived: &Derived, k: usize, system: &System) -> (u64, u64, usize) {
+/// Multiply-adds of the products, other operations, and bytes of the tape for a step of a sample when `batch` are
+/// solved at once.
+fn cost(derived: &Derived, k: usize, system: &System, lanes: usize) -> (u64, u64, usize) {
+    let g = &derived.graph;
+    let left: usize = compile::kept(g, &derived.systems[k], system, lanes).iter().map(|&id| g.size(id)).sum();
     let rhs = derived.systems[k].rhs;
     let stages = if let Method::Implicit(method) = system.options.method {
         method.stages()
@@ -38,7 +41,9 @@ fn cost(derived: &Derived, k: usize, system: &System) -> (u64, u64, usize) {
         0
     };
     let tape = match system.gradient {
-        Gradient::Discrete if system.options.keeps_steps() => 8 * (system.dim * (1 + stages) + 1),
+        Gradient::Discrete if system.options.keeps_steps() => {
+            8 * (system.dim * (1 + stages) + 1 + left * stages.saturating_sub(1))
+        }
         Gradient::Discrete | Gradient::Backsolve => 0,
     };
     (multiply_adds(&derived.graph, &[rhs]), operations(&derived.graph, rhs), tape)
@@ -62,7 +67,7 @@ fn as_json(session: &Session, derived: &Derived) -> Value {
         .iter()
         .enumerate()
         .map(|(k, s)| {
-            let (products, others, tape) = cost(derived, k, s);
+            let (products, others, tape) = cost(derived, k, s, compile::lanes_for(lowered, batch(session)));
             json!({
                 "name": s.name,
                 "states": states(s),
@@ -121,7 +126,7 @@ fn summary(session: &Session, derived: &Derived) -> String {
         let what = if s.name.is_empty() { "states".to_owned() } else { s.name.clone() };
         row(&what, format!("{} ({})", states.join(", "), count(s.dim, "number")));
         row("", solver(s));
-        let (products, others, tape) = cost(derived, k, s);
+        let (products, others, tape) = cost(derived, k, s, compile::lanes_for(lowered, batch(session)));
         row("", format!("a right-hand side is {products} multiply-adds and {others} other operations a sample"));
         row("", memory(s, tape, batch(session)));
     }

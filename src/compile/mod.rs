@@ -7,8 +7,8 @@ mod step;
 use crate::codegen::Backend;
 use crate::diag::Diagnostic;
 use crate::graph::{Graph, NodeId, verify};
-use crate::lower::{Gradient, Lowered};
-use crate::model::{Entry, Model, Number, SystemKernels, SystemParts, WholeStep, build};
+use crate::lower::{Gradient, Lowered, System};
+use crate::model::{Entry, Model, Number, StepParts, SystemKernels, SystemParts, WholeStep, build};
 use crate::opt;
 use crate::solve::{Implicit, Method, Norm, Options, Stepping};
 use roots::{EntryList, Ids};
@@ -105,13 +105,18 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
     let refuse = |why: String| refused(&why);
     let mut systems = Vec::new();
     for (parts, info) in derived.systems.iter().zip(&lowered.systems) {
+        let mut parts = parts.clone();
         let backwards = info.gradient == Gradient::Backsolve;
         if let (Method::Implicit(method), true, true) = (info.options.method, backwards, settings.gradient) {
             return Err(no_backsolve(method));
         }
         let width = if info.events.is_some() { lanes } else { slice(lanes, info.options.stepping) };
-        let kernels = SystemKernels::new(g, parts, width, backwards, backend).map_err(refuse)?;
-        let whole = whole_step(g, parts, &info.options, lanes, backend).map_err(refuse)?;
+        parts.kept = kept(g, &parts, info, lanes);
+        let whole = step_graphs(g, &parts, &info.options, lanes).filter(|_| backend == Backend::Jit);
+        let tableau = info.options.method.tableau();
+        let whole = whole.map(|(forward, reverse)| WholeStep::new(tableau, &forward, reverse.as_ref(), lanes, backend));
+        let whole = whole.transpose().map_err(refuse)?;
+        let kernels = SystemKernels::new(g, &parts, width, backwards, backend).map_err(refuse)?;
         systems.push(kernels.with_steps(whole));
     }
     let entry = |list: &EntryList| -> Result<Entry<T>, Diagnostic> {
@@ -130,6 +135,19 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
     list.roots.outputs = derived.natural.iter().map(|&o| list.add(o)).collect();
     let natural = if derived.natural.is_empty() { None } else { Some(entry(&list)?) };
     Ok(Model { systems, value, gradient, outputs, natural, threads: settings.threads, lowered })
+}
+
+/// What right-hand sides leave for their pull-backs: steps are kept, and those of one lane are those of all.
+pub fn kept(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> Vec<NodeId> {
+    let options = &system.options;
+    let together = lanes == 1 || options.stepping == Stepping::Batch;
+    let runge_kutta = !matches!(options.method, Method::Adams | Method::Implicit(_)) && options.keeps_steps();
+    let discrete = system.gradient == Gradient::Discrete && system.events.is_none();
+    if !(together && runge_kutta && discrete) || step_graphs(g, parts, options, lanes).is_some() {
+        return Vec::new();
+    }
+    let bars: Vec<NodeId> = parts.bars.iter().flatten().flatten().copied().collect();
+    opt::worth_keeping(g, parts.rhs, &bars)
 }
 
 /// The code generator made no code of a model that is correct.
@@ -199,28 +217,24 @@ fn positions(derived: &Derived, lowered: &Lowered) -> Result<Vec<Vec<bool>>, Dia
     Ok(all)
 }
 
-/// Native code of whole steps, for a system so small that both directions fit in registers, more or less.
-fn whole_step<T: Number>(
+/// Whole steps, for a system so small that both directions fit in registers, more or less.
+fn step_graphs(
     g: &Graph,
     parts: &SystemParts,
     options: &Options,
     lanes: usize,
-    backend: Backend,
-) -> Result<Option<WholeStep<T>>, String> {
+) -> Option<(StepParts, Option<StepParts>)> {
     let (method, tableau) = (options.method, options.method.tableau());
     let other = matches!(method, Method::Implicit(_) | Method::Adams) || !tableau.coarse_error.is_empty();
     // The kernel has one measure of the error: root mean square over common tolerances.
     let measured = options.norm == Norm::Rms && options.tolerances.is_empty();
     // A right-hand side that is too long alone is not copied for every stage.
-    let long = !parts.right_hand_side().is_straight(g, lanes);
-    if lanes > 1 || backend == Backend::Interpreter || other || !measured || long {
-        return Ok(None);
+    if lanes > 1 || other || !measured || !parts.right_hand_side().is_straight(g, lanes) {
+        return None;
     }
     let (forward, reverse) = step::whole_step(g, parts, tableau);
-    if !forward.is_straight(lanes) || reverse.as_ref().is_some_and(|parts| !parts.is_straight(lanes)) {
-        return Ok(None);
-    }
-    WholeStep::new(tableau, &forward, reverse.as_ref(), lanes, backend).map(Some)
+    let straight = forward.is_straight(lanes) && reverse.as_ref().is_none_or(|parts| parts.is_straight(lanes));
+    straight.then_some((forward, reverse))
 }
 
 /// The rewrite table and the order of products.

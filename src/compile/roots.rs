@@ -248,6 +248,7 @@ impl Ids {
                 leaves: self.leaves(&mut graph, k, info.dim),
                 captures: self.captures[k].clone(),
                 rhs: self.rhs[k],
+                kept: Vec::new(),
                 events: match (self.events[k].as_slice(), &info.events) {
                     ([when, rates, resets], Some(events)) => Some(EventParts {
                         rules: events.rules.clone(),

@@ -139,7 +139,7 @@ impl<T: Number> Slice<'_, T> {
     }
 }
 
-impl<T: Number> System<T> for Sliced<'_, T> {
+impl<'a, T: Number> System<T> for Sliced<'a, T> {
     fn dim(&self) -> usize {
         self.kernels.dim
     }
@@ -156,9 +156,39 @@ impl<T: Number> System<T> for Sliced<'_, T> {
         });
         self.collect(dz, |s| &s.dz);
     }
+
+    fn kept(&self) -> usize {
+        self.slices.iter().map(|s| s.bound.kept()).sum()
+    }
+
+    fn rhs_keeping(&mut self, t: &[f64], z: &[T], dz: &mut [T], kept: &mut [T]) {
+        let (lanes, size) = (self.lanes, kept.len() / self.slices.len());
+        let evaluate = |(s, kept): (&mut Slice<'a, T>, &mut [T])| {
+            s.load(t, z, lanes);
+            s.bound.rhs_keeping(&s.t, &s.z, &mut s.dz, kept);
+        };
+        if self.parallel {
+            self.slices.par_iter_mut().zip(kept.par_chunks_exact_mut(size)).for_each(evaluate);
+        } else {
+            self.slices.iter_mut().zip(kept.chunks_exact_mut(size)).for_each(evaluate);
+        }
+        self.collect(dz, |s| &s.dz);
+    }
 }
 
 impl<T: Number> AdjointSystem<T> for Sliced<'_, T> {
+    fn vjp_kept(&mut self, t: &[f64], z: &[T], w: &[T], kept: &[T], z_bar: &mut [T], t_bar: &mut [T]) {
+        let (lanes, size) = (self.lanes, kept.len() / self.slices.len());
+        self.each(|s| {
+            s.load(t, z, lanes);
+            take(&mut s.w, w, lanes, s.first, s.t.len());
+            let kept = &kept[s.first / s.t.len() * size..][..size];
+            s.bound.vjp_kept(&s.t, &s.z, &s.w, kept, &mut s.z_bar, &mut s.t_bar);
+        });
+        self.collect(z_bar, |s| &s.z_bar);
+        self.collect(t_bar, |s| &s.t_bar);
+    }
+
     fn vjp(&mut self, t: &[f64], z: &[T], w: &[T], z_bar: &mut [T], t_bar: &mut [T], parameters: bool) {
         let lanes = self.lanes;
         self.each(|s| {

@@ -1,6 +1,7 @@
 //! A compiled system as the solvers see it.
 
 mod jacobian;
+mod keep;
 
 pub use jacobian::JacobianParts;
 
@@ -11,6 +12,7 @@ use crate::codegen::{Backend, Element, Kernel, Output, Spec};
 use crate::graph::{Binary, Graph, NodeId, Op};
 use crate::solve::{AdjointSystem, ForwardStep, ReverseStep, System};
 use jacobian::JacobianKernels;
+use keep::Keep;
 use smallvec::SmallVec;
 
 /// A captured value of a system.
@@ -35,6 +37,8 @@ pub struct SystemParts {
     pub rhs: NodeId,
     /// Cotangents of state, time and captures; `None` is a structural zero. Absent where no gradient is wanted.
     pub bars: Option<Vec<Option<NodeId>>>,
+    /// Values that the right-hand side leaves for the pull-back; empty where that computes them again.
+    pub kept: Vec<NodeId>,
     /// The Jacobian, for implicit methods.
     pub jacobian: Option<JacobianParts>,
     /// Its events, if it has any.
@@ -138,6 +142,8 @@ pub struct SystemKernels<T> {
     pub events: Option<EventKernels<T>>,
     state_only: Option<Vjp<T>>,
     full: Option<Vjp<T>>,
+    /// In the place of `full`.
+    keep: Option<Keep<T>>,
     whole: Option<WholeStep<T>>,
     jacobian: Option<JacobianKernels<T>>,
 }
@@ -164,12 +170,13 @@ impl<T: Number> SystemKernels<T> {
             let Some(parts) = parts.pull_back(g, with_rhs, with_captures) else { return Ok(None) };
             Ok(Some(Vjp { kernel: parts.compile(g, lanes, backend)?, slots: parts.slots }))
         };
-        let full = vjp(false, true)?;
+        let keep = Keep::new(g, parts, lanes, backend)?;
+        let full = if keep.is_none() { vjp(false, true)? } else { None };
         let state_only = if backwards { vjp(true, false)? } else { None };
         let jacobian = JacobianKernels::new(g, parts, lanes, backend)?;
         let events = EventKernels::new(g, parts, lanes, backend)?;
         let times = if g.batched(parts.leaves[1]) { lanes } else { 1 };
-        Ok(Self { dim: parts.dim, lanes, captures, times, rhs, events, state_only, full, whole: None, jacobian })
+        Ok(Self { dim: parts.dim, lanes, captures, times, rhs, events, state_only, full, keep, whole: None, jacobian })
     }
 
     /// Adds whole steps: the forward one and, where there is a pull-back, the reverse one.
@@ -185,7 +192,8 @@ impl<T: Number> SystemKernels<T> {
         let whole = self.whole.as_ref().map_or(0, WholeStep::code_size);
         let jacobian = self.jacobian.as_ref().map_or(0, JacobianKernels::code_size);
         let events = self.events.as_ref().map_or(0, EventKernels::code_size);
-        self.rhs.code_size() + vjp(&self.state_only) + vjp(&self.full) + whole + jacobian + events
+        let keep = self.keep.as_ref().map_or(0, Keep::code_size);
+        self.rhs.code_size() + keep + vjp(&self.state_only) + vjp(&self.full) + whole + jacobian + events
     }
 }
 
@@ -209,13 +217,16 @@ pub(super) struct Bound<'a, T> {
     pub scratch: Vec<T>,
     void: Vec<T>,
     stage_times: Vec<T>,
+    /// What is kept from a right-hand side to the pull-back right after it, and that right-hand side.
+    passed: [Vec<T>; 2],
 }
 
 impl<'a, T: Number> Bound<'a, T> {
     /// Binds captured values, in order.
     pub fn new(kernels: &'a SystemKernels<T>, captures: SmallVec<[&'a [T]; 8]>, scratch: Vec<T>) -> Self {
         let time = vec![T::default(); kernels.times];
-        Self { kernels, captures, bars: Vec::new(), time, scratch, void: Vec::new(), stage_times: Vec::new() }
+        let passed = [Vec::new(), Vec::new()];
+        Self { kernels, captures, bars: Vec::new(), time, scratch, void: Vec::new(), stage_times: Vec::new(), passed }
     }
 
     /// Prepares the accumulators of the captures' cotangents.
@@ -241,9 +252,15 @@ impl<'a, T: Number> Bound<'a, T> {
 
     /// Runs a vector-Jacobian product at the time of [`Self::clock`].
     pub fn pull(&mut self, vjp: &Vjp<T>, z: &[T], w: &[T], dz: &mut [T], z_bar: &mut [T], t_bar: &mut [T]) {
+        self.pull_from(vjp, z, w, &[], [dz, z_bar, t_bar]);
+    }
+
+    /// The same, given `more` of its nodes.
+    fn pull_from(&mut self, vjp: &Vjp<T>, z: &[T], w: &[T], more: &[&[T]], [dz, z_bar, t_bar]: [&mut [T]; 3]) {
         let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
         inputs.extend_from_slice(&[z, &self.time, w]);
         inputs.extend_from_slice(&self.captures);
+        inputs.extend_from_slice(more);
         z_bar.fill(T::default());
         t_bar.fill(T::default());
         let mut outputs: SmallVec<[&mut [T]; 16]> = SmallVec::new();
@@ -270,6 +287,14 @@ impl<T: Number> System<T> for Bound<'_, T> {
         self.value(&self.kernels.rhs, t, z, dz);
     }
 
+    fn kept(&self) -> usize {
+        self.kernels.keep.as_ref().map_or(0, Keep::size)
+    }
+
+    fn rhs_keeping(&mut self, t: &[f64], z: &[T], dz: &mut [T], kept: &mut [T]) {
+        self.evaluate_keeping(t, z, dz, kept);
+    }
+
     fn whole_steps(&self) -> bool {
         self.kernels.whole.is_some()
     }
@@ -291,6 +316,10 @@ impl<T: Number> System<T> for Bound<'_, T> {
 
 impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
     fn vjp(&mut self, t: &[f64], z: &[T], w: &[T], z_bar: &mut [T], t_bar: &mut [T], parameters: bool) {
+        if parameters && self.kernels.keep.is_some() {
+            self.pull_afresh(t, z, w, z_bar, t_bar);
+            return;
+        }
         self.clock(t);
         let kernels = self.kernels;
         let mut void = std::mem::take(&mut self.void);
@@ -309,6 +338,10 @@ impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
             (None, None) => unreachable!("a pull-back of a system that was compiled without one"),
         }
         self.void = void;
+    }
+
+    fn vjp_kept(&mut self, t: &[f64], z: &[T], w: &[T], kept: &[T], z_bar: &mut [T], t_bar: &mut [T]) {
+        self.pull_kept(t, z, w, kept, z_bar, t_bar);
     }
 
     fn reverse_step(&mut self, step: &mut ReverseStep<T>) {

@@ -201,6 +201,13 @@ impl<'a, R: Real> Reverse<'a, R> {
         }
     }
 
+    /// What stage `i` of the step left for its pull-back, where the tape keeps that.
+    fn kept(&self, i: usize) -> Option<&'a [R]> {
+        let kept = &self.tape.kept;
+        let step = self.host.filter(|_| kept.is_on()).and_then(|host| self.step[host])?;
+        kept.stage(step, i)
+    }
+
     /// The lane whose steps a lane goes through: its own, or that of one with a result where all step together.
     fn source(&self, lane: usize) -> usize {
         if self.together && !self.good[lane] { self.host.unwrap_or(lane) } else { lane }
@@ -428,8 +435,9 @@ impl<'a, R: Real> Reverse<'a, R> {
         if self.w.iter().all(|w| *w == R::ZERO) {
             return;
         }
+        let kept = self.kept(self.kernel.tableau.stages() - 1);
         let (t, z, bar) = (&self.kernel.t_next, &self.kernel.z_new, &mut self.carry);
-        sys.vjp(t, z, &self.w, bar, &mut self.t_bar, true);
+        pull(sys, kept, (t, z), &self.w, bar, &mut self.t_bar);
         self.cotangents.stats.vjp_calls += 1;
         for (mu, bar) in self.mu[last..].iter_mut().zip(&self.carry) {
             *mu += *bar;
@@ -448,8 +456,9 @@ impl<'a, R: Real> Reverse<'a, R> {
             if i == 0 {
                 break;
             }
+            let kept = self.kept(i);
             let (t, z) = self.kernel.stage_state(i);
-            sys.vjp(t, z, &self.w, &mut self.mu[i * n..(i + 1) * n], &mut self.t_bar, true);
+            pull(sys, kept, (t, z), &self.w, &mut self.mu[i * n..(i + 1) * n], &mut self.t_bar);
             self.cotangents.stats.vjp_calls += 1;
             for (z_bar, mu) in self.z_bar.iter_mut().zip(&self.mu[i * n..]) {
                 *z_bar += *mu;
@@ -558,6 +567,21 @@ impl<'a, R: Real> Reverse<'a, R> {
             (0..times).for_each(|j| self.cotangents.ts[j * lanes + lane] = 0.0);
             self.cotangents.t0[lane] = 0.0;
         }
+    }
+}
+
+/// A vector-Jacobian product at a time and a state, from what their right-hand side left if it left anything.
+fn pull<R: Real, S: AdjointSystem<R>>(
+    sys: &mut S,
+    kept: Option<&[R]>,
+    (t, z): (&[f64], &[R]),
+    w: &[R],
+    z_bar: &mut [R],
+    t_bar: &mut [R],
+) {
+    match kept {
+        Some(kept) => sys.vjp_kept(t, z, w, kept, z_bar, t_bar),
+        None => sys.vjp(t, z, w, z_bar, t_bar, true),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::dense::Extra;
 use super::implicit;
+use super::kept::Kept;
 use super::kernel::Kernel;
-use super::options::Options;
+use super::options::{Options, Stepping};
 use super::real::Real;
 use super::schedule::Schedule;
 use super::stepper::Stepper;
@@ -47,18 +48,26 @@ pub fn solve<R: Real, S: System<R>>(
     for lane in (0..lanes).filter(|&lane| on_way(lane)) {
         outputs.at_start(lane);
     }
-    if let Some(tape) = &mut tape {
-        tape.reset(problem.z0, lanes, options.keep_stages || sys.whole_steps());
-    }
     let mut kernel = Kernel::new(options.method.tableau(), dim, lanes, false);
+    let together = options.stepping == Stepping::Batch;
+    let mut kept = Kept::default();
+    if let Some(tape) = &mut tape {
+        kept = std::mem::take(&mut tape.kept);
+        tape.reset(problem.z0, lanes, options.keep_stages || sys.whole_steps());
+        let size = if together || lanes == 1 { sys.kept() } else { 0 };
+        kept.reset(size, kernel.tableau.stages());
+    }
     let mut extra = Extra::new(kernel.tableau, dim, lanes);
     kernel.z.copy_from_slice(problem.z0);
     kernel.t.copy_from_slice(problem.t0);
     kernel.t_next.copy_from_slice(problem.t0);
     let mut stepper = Stepper::new(options, running, failures);
     if stepper.any_running() {
-        stepper.follow(&mut kernel);
-        kernel.first_stage(|t, z, dz| sys.rhs(t, z, dz));
+        stepper.stand_in(&mut kernel);
+        match kept.first() {
+            [] => kernel.first_stage(|t, z, dz| sys.rhs(t, z, dz)),
+            first => kernel.first_stage(|t, z, dz| sys.rhs_keeping(t, z, dz, first)),
+        }
         stepper.count_rhs(1);
         stepper.check_finite(&kernel);
         stepper.first_steps(&mut kernel, &schedule.span, |t, z, dz| sys.rhs(t, z, dz));
@@ -70,7 +79,7 @@ pub fn solve<R: Real, S: System<R>>(
         if !stepper.any_running() {
             break;
         }
-        kernel.attempt(sys, options);
+        kernel.attempt(sys, options, kept.attempt());
         stepper.count_rhs(kernel.tableau.stages() - 1);
         stepper.judge(&kernel);
         let inside = if extra.stages() == 0 { 0 } else { outputs.lanes_inside(&stepper) };
@@ -87,11 +96,19 @@ pub fn solve<R: Real, S: System<R>>(
             }
             stepper.running[lane] = s < 1.0;
         }
-        kernel.advance(&stepper.accepted);
+        if together && stepper.accepted.contains(&true) {
+            kernel.advance_all();
+        } else {
+            kernel.advance(&stepper.accepted);
+        }
+        if stepper.accepted.contains(&true) {
+            kept.accept();
+        }
     }
     outputs.mark_missing(problem.active);
     if let Some(tape) = tape {
         tape.failures.clone_from(&stepper.failures);
+        tape.kept = kept;
     }
     Solution { values: outputs.values, failures: stepper.failures, stats: stepper.stats, stretches: Vec::new() }
 }

@@ -149,13 +149,18 @@ impl<R: Real> Kernel<R> {
         if i == 0 { &self.z } else { &self.states[i * n..(i + 1) * n] }
     }
 
-    /// Stages after the first, new state and errors of an attempt, given `h`.
-    pub(super) fn attempt<S: System<R>>(&mut self, sys: &mut S, options: &Options) {
+    /// Stages after the first, new state and errors of an attempt, given `h`. What they leave for their pull-backs goes
+    /// to `kept`, if there is room.
+    pub(super) fn attempt<S: System<R>>(&mut self, sys: &mut S, options: &Options, kept: &mut [R]) {
         self.widen_steps();
         if sys.whole_steps() {
             self.whole_step(sys, options);
         } else {
-            self.stages(true, |t, z, dz| sys.rhs(t, z, dz));
+            let mut blocks = kept.chunks_exact_mut(sys.kept().max(1));
+            self.stages(true, |t, z, dz| match blocks.next() {
+                Some(block) => sys.rhs_keeping(t, z, dz, block),
+                None => sys.rhs(t, z, dz),
+            });
             self.squared_errors(options);
         }
     }
@@ -250,13 +255,26 @@ impl<R: Real> Kernel<R> {
         })
     }
 
+    /// Moves all lanes to the end of the step.
+    pub(super) fn advance_all(&mut self) {
+        let last = self.ks.len() - self.n();
+        std::mem::swap(&mut self.z, &mut self.z_new);
+        self.ks.copy_within(last.., 0);
+    }
+
+    /// Puts a lane where another one is.
+    pub(super) fn copy_lane(&mut self, from: usize, to: usize) {
+        for row in self.z.chunks_exact_mut(self.lanes) {
+            row[to] = row[from];
+        }
+    }
+
     /// Moves the accepted lanes to the end of the step.
     pub(super) fn advance(&mut self, accepted: &[bool]) {
         let n = self.n();
         let last = self.ks.len() - n;
         if accepted.iter().all(|a| *a) {
-            std::mem::swap(&mut self.z, &mut self.z_new);
-            self.ks.copy_within(last.., 0);
+            self.advance_all();
             return;
         }
         let (head, tail) = self.ks.split_at_mut(last);

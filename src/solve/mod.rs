@@ -28,6 +28,7 @@ mod failure;
 mod forward;
 mod grid;
 mod implicit;
+mod kept;
 mod kernel;
 mod methods;
 mod options;

@@ -99,7 +99,7 @@ impl Default for Options {
             stops: Vec::new(),
             controller: Controller::PI,
             stepping: Stepping::PerSample,
-            keep_stages: false,
+            keep_stages: true,
             reversible: false,
             positions: Vec::new(),
             restart: true,

@@ -56,6 +56,15 @@ impl<'o> Stepper<'o> {
         clock.longest = self.options.max_step / span.abs();
     }
 
+    /// Puts the lanes that are not on their way where one is that is, where one clock is shared.
+    pub(super) fn stand_in<R: Real>(&self, kernel: &mut Kernel<R>) {
+        let Some(host) = self.running.iter().position(|running| *running).filter(|_| self.shares_clock()) else {
+            return;
+        };
+        (0..self.running.len()).filter(|&lane| !self.running[lane]).for_each(|lane| kernel.copy_lane(host, lane));
+        self.follow(kernel);
+    }
+
     /// Takes the lanes that are not on their way along with one that is, where one clock is shared: all lanes have the
     /// same times then. What they compute is dropped.
     pub(super) fn follow<R: Real>(&self, kernel: &mut Kernel<R>) {

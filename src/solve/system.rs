@@ -14,6 +14,17 @@ pub trait System<R: Real> {
     /// lane of `t` and `z` only. With one step for the batch, all lanes of `t` are the same.
     fn rhs(&mut self, t: &[f64], z: &[R], dz: &mut [R]);
 
+    /// Number of values that [`Self::rhs_keeping`] leaves for [`AdjointSystem::vjp_kept`], lanes included; 0 where a
+    /// pull-back computes them again. Only for systems of one lane or with one step for the batch.
+    fn kept(&self) -> usize {
+        0
+    }
+
+    /// As [`Self::rhs`], and fills `kept`.
+    fn rhs_keeping(&mut self, t: &[f64], z: &[R], dz: &mut [R], _kept: &mut [R]) {
+        self.rhs(t, z, dz);
+    }
+
     /// Whether [`Self::step`] (and [`AdjointSystem::reverse_step`]) work: for systems so small that entering a
     /// right-hand side costs more than what it does.
     fn whole_steps(&self) -> bool {
@@ -92,6 +103,11 @@ pub trait AdjointSystem<R: Real>: System<R> {
     /// Overwrites `z_bar` `[D][L]` with wᵀ∂f/∂z and `t_bar` `[L]` with wᵀ∂f/∂t. With `parameters`, also adds wᵀ∂f/∂θ,
     /// summed over the lanes, to accumulators that the system owns; a lane with w = 0 must add nothing.
     fn vjp(&mut self, t: &[f64], z: &[R], w: &[R], z_bar: &mut [R], t_bar: &mut [R], parameters: bool);
+
+    /// As [`Self::vjp`] with parameters, given what [`System::rhs_keeping`] left at this time and state.
+    fn vjp_kept(&mut self, t: &[f64], z: &[R], w: &[R], _kept: &[R], z_bar: &mut [R], t_bar: &mut [R]) {
+        self.vjp(t, z, w, z_bar, t_bar, true);
+    }
 
     /// The reverse of [`System::step`]; cotangents of the parameters are added to the system's own accumulators.
     fn reverse_step(&mut self, _: &mut ReverseStep<R>) {}

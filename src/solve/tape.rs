@@ -1,6 +1,7 @@
 //! Accepted steps, kept for the reverse pass.
 
 use super::failure::Failure;
+use super::kept::Kept;
 use super::real::Real;
 
 /// The accepted steps of every lane.
@@ -9,6 +10,8 @@ pub struct Tape<R> {
     pub(super) lanes: Vec<LaneTape<R>>,
     pub(super) failures: Vec<Option<Failure>>,
     pub(super) stages_kept: bool,
+    /// What the evaluations leave for their pull-backs.
+    pub(super) kept: Kept<R>,
     /// With stops: a tape for each stretch between them, and no lanes here.
     pub(super) stretches: Vec<Tape<R>>,
 }
@@ -32,7 +35,7 @@ impl<R: Real> Tape<R> {
     /// An empty tape; [`super::solve`] fills it, and may reuse its memory.
     #[must_use]
     pub fn new() -> Self {
-        Self { lanes: Vec::new(), failures: Vec::new(), stages_kept: false, stretches: Vec::new() }
+        Self::default()
     }
 
     /// Number of accepted steps of a lane.
@@ -47,11 +50,13 @@ impl<R: Real> Tape<R> {
     pub fn bytes(&self) -> usize {
         let lane = |lane: &LaneTape<R>| 8 * lane.s.len() + size_of::<R>() * (lane.z.len() + lane.k.len());
         let inner: usize = self.stretches.iter().map(Self::bytes).sum();
-        inner + self.lanes.iter().map(lane).sum::<usize>()
+        inner + self.lanes.iter().map(lane).sum::<usize>() + self.kept.bytes()
     }
 
+    /// Forgets everything but the memory.
     pub(super) fn reset(&mut self, z0: &[R], lanes: usize, stages_kept: bool) {
         self.stages_kept = stages_kept;
+        self.kept.reset(0, 1);
         self.failures = vec![None; lanes];
         self.lanes.resize_with(lanes, || LaneTape {
             s: Vec::new(),

@@ -127,7 +127,7 @@ impl<'a, R: Real> Forward<'a, R> {
     }
 
     fn step<S: EventSystem<R>>(&mut self, sys: &mut S) {
-        self.kernel.attempt(sys, self.stepper.options);
+        self.kernel.attempt(sys, self.stepper.options, &mut []);
         self.stepper.count_rhs(self.kernel.tableau.stages() - 1);
         self.stepper.judge(&self.kernel);
         if !self.stepper.accepted.contains(&true) {

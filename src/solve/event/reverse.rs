@@ -256,7 +256,7 @@ impl<'a, R: Real> Reverse<'a, R> {
                 None => LaneTape::default(),
             });
         }
-        Tape { lanes, failures: vec![None; self.lanes], stages_kept: tape.stages_kept, stretches: Vec::new() }
+        Tape { lanes, failures: vec![None; self.lanes], stages_kept: tape.stages_kept, ..Tape::default() }
     }
 
     fn put_back(&self, tape: &mut EventTape<R>, taken: Tape<R>) {

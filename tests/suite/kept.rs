@@ -1,0 +1,91 @@
+//! Right-hand sides that leave values for their pull-backs give the gradient of those that do not.
+
+use pullback::compile::{Settings, compile, derive, kept};
+use pullback::graph::{Op, Unary};
+use pullback::load::{Request, load};
+use pullback::lower::Lowered;
+use pullback::model::{Batch, Evaluated, initial, unconstrain};
+use pullback::solve::Stepping;
+
+const NET: &str = "\
+use nn
+noise n: [3] ~ normal(0, 1)
+net f: [4] -> [3] = dense(7) |> tanh |> dense(6) |> sigmoid |> dense(3)
+state z: [3] = {start}
+state gain = 0
+let v = f([z, t])/(1 + sum(z^2)) + 0.1*exp(-z)
+z' = v
+gain' = div(v, z)
+loss = sum(z(1)^2) + gain(1) + sum(z(0.4))
+solve {method}, 0 .. 1
+";
+
+fn lowered(start: &str, method: &str) -> Lowered {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("m.node");
+    std::fs::write(&file, NET.replace("{start}", start).replace("{method}", method)).unwrap();
+    load(&Request { path: file, ..Request::default() })
+        .unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false)))
+        .lowered
+}
+
+fn evaluate(lowered: Lowered, count: usize, lanes: usize) -> Evaluated {
+    let raw = unconstrain(&lowered, &initial(&lowered, 3));
+    let model = compile::<f64>(lowered, &Settings { lanes, threads: 2, inputs: true, ..Settings::default() })
+        .unwrap_or_else(|d| panic!("{d:?}"));
+    let samples: Vec<usize> = (0..count).collect();
+    let batch = Batch { data: None, samples: &samples, seed: 5, step: 0 };
+    model.evaluate(model.gradient.as_ref().unwrap(), &raw, &batch)
+}
+
+fn near(a: &Evaluated, b: &Evaluated, tolerance: f64) {
+    let pairs = a.raw.iter().zip(&b.raw).chain(std::iter::once((&a.loss, &b.loss)));
+    let size = a.raw.iter().fold(a.loss.abs(), |size, x| size.max(x.abs()));
+    assert!(size.is_finite() && size > 0.0);
+    for (x, y) in pairs {
+        assert!((x - y).abs() <= tolerance * size, "{x} and {y}");
+    }
+}
+
+#[test]
+fn activations_are_kept_and_what_follows_from_them_is_not() {
+    let lowered = lowered("n", "dopri5(step = batch)");
+    let derived = derive(&lowered, &Settings { lanes: 8, ..Settings::default() }).unwrap();
+    let g = &derived.graph;
+    let system = &lowered.systems[0];
+    let found = kept(g, &derived.systems[0], system, 8);
+    let of = |f: Unary| found.iter().filter(|&&id| g.node(id).op == Op::Map1(f)).count();
+    assert_eq!((of(Unary::Tanh), of(Unary::Sigmoid), of(Unary::Exp)), (1, 1, 1));
+    assert!(found.iter().all(|&id| !matches!(g.node(id).op, Op::Leaf(_) | Op::Reshape | Op::Slice(_))));
+    // Samples that step on their own take them from no one.
+    let mut apart = system.clone();
+    apart.options.stepping = Stepping::PerSample;
+    assert!(kept(g, &derived.systems[0], &apart, 8).is_empty());
+}
+
+#[test]
+fn the_same_gradient_as_without() {
+    for method in ["dopri5", "dopri8", "bosh3", "rk4(dt = 1/16)", "tsit5(stops = [0.3])"] {
+        let together = method.replacen(')', ", step = batch)", 1);
+        let together = if together.contains('(') { together } else { format!("{method}(step = batch)") };
+        // One lane keeps; two and more that step on their own do not.
+        let sample = |lanes| evaluate(lowered("n", method), 1, lanes);
+        near(&sample(1), &sample(2), 1e-11);
+        let several = |count, lanes| evaluate(lowered("n", &together), count, lanes);
+        let fixed = evaluate(lowered("n", method), 130, 64);
+        near(&several(5, 8), &several(5, 5), 1e-11);
+        if method.starts_with("rk4") {
+            near(&several(130, 160), &fixed, 1e-11);
+        }
+    }
+}
+
+#[test]
+fn a_sample_that_fails_leaves_nothing() {
+    let start = "[log(n[0]), n[1], n[2]]";
+    let alone = evaluate(lowered(start, "rk4(dt = 1/16)"), 20, 8);
+    let together = evaluate(lowered(start, "rk4(dt = 1/16, step = batch)"), 20, 24);
+    assert!(alone.dropped.len() > 3 && alone.dropped.len() < 17);
+    assert_eq!(alone.dropped.len(), together.dropped.len());
+    near(&alone, &together, 1e-11);
+}
