@@ -97,8 +97,9 @@ pub struct Derived {
 pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model<T>, Diagnostic> {
     let derived = derive(&lowered, settings)?;
     let mut lowered = lowered;
-    for (system, positions) in lowered.systems.iter_mut().zip(&derived.positions) {
+    for ((system, positions), parts) in lowered.systems.iter_mut().zip(&derived.positions).zip(&derived.systems) {
         system.options.positions.clone_from(positions);
+        system.options.time_cotangents = parts.times;
     }
     let g = &derived.graph;
     let (lanes, backend) = (if steps_singly(&lowered) { 1 } else { settings.lanes }, settings.backend);

@@ -25,6 +25,8 @@ pub(super) struct Ids {
     bars: [Vec<Option<NodeId>>; 3],
     /// Whether the samples of each system share its time.
     clocks: Vec<bool>,
+    /// Whether anybody reads derivatives by its times.
+    times: Vec<bool>,
     /// Absent where nothing is pulled back through the system.
     system_bars: Vec<Option<Vec<Option<NodeId>>>>,
     /// Absent where the method is explicit.
@@ -43,6 +45,7 @@ impl Ids {
             rhs: lowered.systems.iter().map(|s| s.rhs).collect(),
             events: lowered.systems.iter().map(|s| events(s.events.as_ref())).collect(),
             clocks: vec![false; lowered.systems.len()],
+            times: vec![true; lowered.systems.len()],
             ..Self::default()
         }
     }
@@ -153,30 +156,35 @@ impl Ids {
         revealed.graph
     }
 
-    /// Shares time among the samples of each system that step together, unless derivatives by the samples' times are
-    /// wanted: what is summed over the samples cannot be told apart again.
+    /// Looks who reads derivatives by times, and shares time among the samples of each system that step together unless
+    /// somebody does: what is summed over the samples cannot be told apart again.
     pub fn share_times(&mut self, g: &mut Graph, lowered: &Lowered) {
         for (k, system) in lowered.systems.iter().enumerate() {
             let options = &system.options;
+            let (read, apart) = self.uses_of_times(g, k);
+            // An event moves with what comes before it, and moves what comes after.
+            self.times[k] = read || system.events.is_some();
             let shares = options.stepping == Stepping::Batch && options.keeps_steps() && system.events.is_none();
             let runge_kutta = !matches!(options.method, Method::Adams | Method::Implicit(_));
-            if shares && runge_kutta && !self.times_matter(g, k) {
+            if shares && runge_kutta && !read && !apart {
                 self.rhs[k] = opt::share_time(g, self.rhs[k]);
                 self.clocks[k] = true;
             }
         }
     }
 
-    /// Whether samples may start a system at times of their own, or derivatives by its times are asked for.
-    fn times_matter(&self, g: &Graph, k: usize) -> bool {
-        g.reachable(&self.all()).iter().any(|&id| {
+    /// Whether derivatives by the times of a system are read, and whether samples may start it at times of their own.
+    fn uses_of_times(&self, g: &Graph, k: usize) -> (bool, bool) {
+        let (mut read, mut apart) = (false, false);
+        for id in g.reachable(&self.all()) {
             let node = g.node(id);
             match node.op {
-                Op::Solve(system) => system == index(k) && g.batched(node.args[1]),
-                Op::SolvePart { argument: 1 | 2, .. } => g.node(node.args[0]).op == Op::SolveVjp(index(k)),
-                _ => false,
+                Op::Solve(system) if system == index(k) => apart |= g.batched(node.args[1]),
+                Op::SolvePart { argument: 1 | 2, .. } => read |= g.node(node.args[0]).op == Op::SolveVjp(index(k)),
+                _ => {}
             }
-        })
+        }
+        (read, apart)
     }
 
     fn leaves(&self, g: &mut Graph, k: usize, dim: usize) -> [NodeId; 3] {
@@ -202,7 +210,7 @@ impl Ids {
         let [state, time, seed] = self.leaves(g, k, system.dim);
         let wrt: Vec<NodeId> = [state, time].into_iter().chain(self.captures[k].iter().copied()).collect();
         let mut bars = diff::vjp(g, &[(self.rhs[k], seed)], &wrt, Mode::Total).map_err(|e| refused(&e))?;
-        if self.clocks[k] {
+        if !self.times[k] {
             bars[1] = None;
         }
         self.system_bars.push(Some(bars));
@@ -247,6 +255,7 @@ impl Ids {
                 dim: info.dim,
                 leaves: self.leaves(&mut graph, k, info.dim),
                 captures: self.captures[k].clone(),
+                times: self.times[k],
                 rhs: self.rhs[k],
                 kept: Vec::new(),
                 events: match (self.events[k].as_slice(), &info.events) {

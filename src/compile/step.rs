@@ -156,8 +156,14 @@ fn reverse(g: &Graph, parts: &SystemParts, bars: &[Option<NodeId>], tableau: &Ta
         total = o.graph.plus(total, mu[i]);
     }
     let graph = &mut o.graph;
-    let product = length.into_iter().reduce(|a, b| graph.plus(a, b)).unwrap_or(h);
-    let length = graph.over(product, h);
+    if !parts.times {
+        length.clear();
+        back.times.clear();
+    }
+    let length = match length.into_iter().reduce(|a, b| graph.plus(a, b)) {
+        Some(product) => graph.over(product, h),
+        None => zero(graph, h),
+    };
     let ones: Vec<(f64, NodeId)> = back.times.iter().map(|(_, t)| (1.0, *t)).collect();
     let (start, by_nodes) = (sum(graph, &ones), sum(graph, &back.times));
     let length = by_nodes.map_or(length, |t| graph.plus(length, t));

@@ -33,6 +33,8 @@ pub struct SystemParts {
     pub leaves: [NodeId; 3],
     /// The captures' leaves.
     pub captures: Vec<NodeId>,
+    /// Whether anybody reads derivatives by the start and output times.
+    pub times: bool,
     /// f(t, z)
     pub rhs: NodeId,
     /// Cotangents of state, time and captures; `None` is a structural zero. Absent where no gradient is wanted.

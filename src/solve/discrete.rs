@@ -6,6 +6,8 @@
 //! the cotangent of the new state. The cotangent of the first stage is handed to the last stage of the step before,
 //! which is the same evaluation.
 
+mod outputs;
+
 use super::dense::Extra;
 use super::failure::{Failure, FailureKind};
 use super::implicit;
@@ -16,6 +18,8 @@ use super::schedule::Schedule;
 use super::system::{AdjointSystem, Cotangents, Problem, ReverseStep, Stats};
 use super::tableau::Method;
 use super::tape::Tape;
+use outputs::masked;
+use std::borrow::Cow;
 
 /// Reverses the accepted steps of a [`super::solve`] with the same problem and options. `values_bar` is `[T][D][L]`.
 /// Exact derivatives of the discrete map (up to rounding). Of several outputs at the furthest time, the first one
@@ -82,11 +86,14 @@ fn refuse<R: Real>(problem: &Problem<R>, n: usize) -> Cotangents<R> {
     }
 }
 
-struct Reverse<'a, R> {
+struct Reverse<'a, R: Real> {
     problem: &'a Problem<'a, R>,
     tape: &'a Tape<R>,
-    values_bar: &'a [R],
+    /// Cotangents of the outputs; where all lanes are alike, 0 in those without a result.
+    values_bar: Cow<'a, [R]>,
     schedule: &'a Schedule,
+    /// Whether derivatives by times are wanted.
+    times: bool,
     kernel: Kernel<R>,
     columns: Vec<Row<R>>,
     extra: Extra<R>,
@@ -154,8 +161,9 @@ impl<'a, R: Real> Reverse<'a, R> {
         let mut reverse = Self {
             problem,
             tape,
-            values_bar,
+            values_bar: if schedule.alike { masked(values_bar, &good) } else { Cow::Borrowed(values_bar) },
             schedule,
+            times: options.time_cotangents,
             columns: kernel.columns(),
             extra: Extra::new(kernel.tableau, dim, lanes),
             kernel,
@@ -308,8 +316,10 @@ impl<'a, R: Real> Reverse<'a, R> {
         let mut mu = vec![R::ZERO; n];
         for i in (0..self.extra.stages()).rev() {
             self.w.copy_from_slice(&self.dense_extra[i * n..(i + 1) * n]);
-            products(&mut self.product, &self.w, &self.extra.ks[i * n..]);
-            self.lengthen();
+            if self.times {
+                products(&mut self.product, &self.w, &self.extra.ks[i * n..]);
+                self.lengthen();
+            }
             let (c, t, z) = self.extra.stage(i);
             sys.vjp(t, z, &self.w, &mut mu, &mut self.t_bar, true);
             self.cotangents.stats.vjp_calls += 1;
@@ -319,79 +329,6 @@ impl<'a, R: Real> Reverse<'a, R> {
             }
             self.stage_time(c);
         }
-    }
-
-    /// Spreads the cotangents of the outputs within the step over its stages, its state, and its times.
-    fn outputs(&mut self, back: usize) {
-        self.dense.fill(R::ZERO);
-        self.z_bar.fill(R::ZERO);
-        self.t_n_bar.fill(0.0);
-        self.h_bar.fill(0.0);
-        let lanes = self.kernel.lanes;
-        for lane in 0..lanes {
-            let Some(step) = self.step[lane] else { continue };
-            let schedule = self.schedule;
-            let start = self.tape.lanes[lane].s[step];
-            if back == 0 && self.problem.times > 0 {
-                self.end_output(lane);
-            }
-            while let Some(k) = self.remaining[lane].checked_sub(1) {
-                let j = schedule.order(lane)[k];
-                let t = self.problem.ts[j * lanes + lane];
-                if step > 0 && schedule.fraction(lane, t) <= start {
-                    break;
-                }
-                self.remaining[lane] = k;
-                if j != schedule.owner[lane] {
-                    self.dense_output(lane, j, t);
-                }
-            }
-        }
-    }
-
-    /// The output that is the end of the integration.
-    fn end_output(&mut self, lane: usize) {
-        let (n, lanes) = (self.kernel.n(), self.kernel.lanes);
-        let last = self.mu.len() - n;
-        let j = self.schedule.owner[lane];
-        for i in (lane..n).step_by(lanes) {
-            self.mu[last + i] = self.values_bar[j * n + i];
-        }
-    }
-
-    fn dense_output(&mut self, lane: usize, j: usize, t: f64) {
-        let (n, lanes, tableau) = (self.kernel.n(), self.kernel.lanes, self.kernel.tableau);
-        let h = self.kernel.h[lane];
-        let theta = (t - self.kernel.t[lane]) / h;
-        let bar = &self.values_bar[j * n..][..n];
-        let mut slope = 0.0;
-        for stage in 0..tableau.stages() {
-            let weight = R::from_f64(h * tableau.dense_weight(stage, theta));
-            let mut product = 0.0;
-            for i in (lane..n).step_by(lanes) {
-                self.dense[stage * n + i] += weight * bar[i];
-                product += (bar[i] * self.kernel.ks[stage * n + i]).to_f64();
-            }
-            slope += tableau.dense_slope(stage, theta) * product;
-        }
-        // They are not there where all outputs of the step are at its start, at which their weights are 0.
-        for stage in 0..self.dense_extra.len() / n.max(1) {
-            let at = tableau.stages() + stage;
-            let weight = R::from_f64(h * tableau.dense_weight(at, theta));
-            let mut product = 0.0;
-            for i in (lane..n).step_by(lanes) {
-                self.dense_extra[stage * n + i] += weight * bar[i];
-                product += (bar[i] * self.extra.ks[stage * n + i]).to_f64();
-            }
-            slope += tableau.dense_slope(at, theta) * product;
-        }
-        for i in (lane..n).step_by(lanes) {
-            self.z_bar[i] += bar[i];
-        }
-        // θ = (t − tₙ)/h.
-        self.cotangents.ts[j * lanes + lane] += slope;
-        self.t_n_bar[lane] -= slope;
-        self.h_bar[lane] -= theta * slope;
     }
 
     /// The whole step at once.
@@ -415,7 +352,7 @@ impl<'a, R: Real> Reverse<'a, R> {
             h_bar: &mut self.length_bar,
         });
         self.cotangents.stats.vjp_calls += self.kernel.tableau.stages() - 1;
-        for lane in (0..lanes).filter(|&lane| self.step[lane].is_some()) {
+        for lane in (0..lanes).filter(|&lane| self.times && self.step[lane].is_some()) {
             self.t_n_bar[lane] += self.t_bar[lane].to_f64();
             self.h_bar[lane] += self.length_bar[lane].to_f64();
         }
@@ -494,6 +431,9 @@ impl<'a, R: Real> Reverse<'a, R> {
 
     /// Every use of a stage k is multiplied by h: `h_bar` gains w·k / h.
     fn length_product(&mut self, offset: usize) {
+        if !self.times {
+            return;
+        }
         products(&mut self.product, &self.w, &self.kernel.ks[offset..]);
         self.lengthen();
     }
@@ -507,6 +447,9 @@ impl<'a, R: Real> Reverse<'a, R> {
     }
 
     fn stage_time(&mut self, c: f64) {
+        if !self.times {
+            return;
+        }
         for lane in 0..self.t_bar.len() {
             let t_bar = self.t_bar[lane].to_f64();
             self.t_n_bar[lane] += t_bar;

@@ -3,7 +3,7 @@
 use super::dense::Extra;
 use super::implicit;
 use super::kept::Kept;
-use super::kernel::Kernel;
+use super::kernel::{Kernel, combine, row};
 use super::options::{Options, Stepping};
 use super::real::Real;
 use super::schedule::Schedule;
@@ -88,9 +88,15 @@ pub fn solve<R: Real, S: System<R>>(
             stepper.stats.rhs_calls += extra.stages();
             stepper.stats.rhs_evaluations += extra.stages() * inside;
         }
+        let alike = schedule.alike && extra.stages() == 0;
+        if alike {
+            outputs.in_shared_step(&stepper, &kernel);
+        }
         for lane in (0..lanes).filter(|&lane| stepper.accepted[lane]) {
             let s = stepper.clock(lane).s;
-            outputs.in_step(lane, s, &kernel, &extra);
+            if !alike {
+                outputs.in_step(lane, s, &kernel, &extra);
+            }
             if let Some(tape) = &mut tape {
                 tape.push(lane, s, &kernel.z_new, &kernel.ks);
             }
@@ -208,6 +214,32 @@ impl<'a, R: Real> Outputs<'a, R> {
         }
     }
 
+    /// The same for all lanes at once, where they are alike.
+    fn in_shared_step(&mut self, stepper: &Stepper, kernel: &Kernel<R>) {
+        let Some(host) = stepper.accepted.iter().position(|accepted| *accepted) else { return };
+        let (schedule, n, s) = (self.schedule, kernel.n(), stepper.clock(host).s);
+        let first = self.written[host];
+        let mut written = first;
+        for &j in &schedule.order(host)[first..] {
+            let t = self.time(host, j);
+            if schedule.fraction(host, t) > s {
+                break;
+            }
+            let values = &mut self.values[j * n..(j + 1) * n];
+            if t.total_cmp(&schedule.t_end[host]).is_eq() {
+                values.copy_from_slice(&kernel.z_new);
+            } else {
+                let theta = (t - kernel.t[host]) / kernel.h[host];
+                let weights = (0..kernel.tableau.stages()).map(|stage| kernel.tableau.dense_weight(stage, theta));
+                combine(values, &kernel.z, kernel.h_wide(), &kernel.ks, &row(weights));
+            }
+            written += 1;
+        }
+        for (count, accepted) in self.written.iter_mut().zip(&stepper.accepted) {
+            *count = if *accepted { written } else { *count };
+        }
+    }
+
     fn interpolate(&mut self, lane: usize, j: usize, theta: f64, kernel: &Kernel<R>, extra: &Extra<R>) {
         let (n, h) = (kernel.n(), R::from_f64(kernel.h[lane]));
         let stages = kernel.tableau.stages();
@@ -223,8 +255,15 @@ impl<'a, R: Real> Outputs<'a, R> {
         });
     }
 
-    /// NaN at the outputs that were not reached.
+    /// NaN at the outputs that were not reached, and 0 in padding.
     pub(super) fn mark_missing(&mut self, active: &[bool]) {
+        if self.schedule.alike {
+            for row in self.values.chunks_exact_mut(self.schedule.lanes) {
+                for (value, _) in row.iter_mut().zip(active).filter(|(_, active)| !**active) {
+                    *value = R::ZERO;
+                }
+            }
+        }
         for lane in (0..self.schedule.lanes).filter(|&lane| active[lane]) {
             for &j in &self.schedule.order(lane)[self.written[lane]..] {
                 self.write(lane, j, |_| R::NAN);

@@ -45,6 +45,7 @@ impl Tolerance {
 }
 
 /// How to integrate.
+#[allow(clippy::struct_excessive_bools, reason = "independent choices")]
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The method.
@@ -79,6 +80,8 @@ pub struct Options {
     pub reversible: bool,
     /// For a symplectic method: which components are positions, `[D]`.
     pub positions: Vec<bool>,
+    /// Derivatives by t0 and by the output times are wanted; else [`super::discrete`] leaves them 0.
+    pub time_cotangents: bool,
     /// `backsolve` takes the stored state again at every output time instead of its own.
     pub restart: bool,
 }
@@ -102,6 +105,7 @@ impl Default for Options {
             keep_stages: true,
             reversible: false,
             positions: Vec::new(),
+            time_cotangents: true,
             restart: true,
         }
     }

@@ -19,6 +19,8 @@ pub(super) struct Schedule {
     pub(super) owner: Vec<usize>,
     /// Indices of the output times from t0 outwards, `[L][T]`.
     order: Vec<usize>,
+    /// Whether all lanes step together and have the same output times, as far as they have good ones.
+    pub(super) alike: bool,
     /// `[L]`.
     pub(super) failures: Vec<Option<Failure>>,
 }
@@ -39,6 +41,7 @@ impl Schedule {
             span: vec![0.0; lanes],
             owner: vec![0; lanes],
             order: (0..lanes * problem.times).map(|i| i % problem.times.max(1)).collect(),
+            alike: lanes == 1 || options.stepping == Stepping::Batch,
             failures: vec![None; lanes],
         };
         for lane in (0..lanes).filter(|&lane| problem.active[lane]) {
@@ -47,6 +50,7 @@ impl Schedule {
         }
         if options.stepping == Stepping::Batch {
             schedule.check_batch(problem.active);
+            schedule.alike = schedule.has_like_times(problem);
         }
         schedule
     }
@@ -82,6 +86,13 @@ impl Schedule {
                 self.failures[lane] = Some(Failure { kind: FailureKind::BatchTimesDiffer, t, component: None });
             }
         }
+    }
+
+    fn has_like_times<R: Real>(&self, problem: &Problem<R>) -> bool {
+        let mut good = (0..self.lanes).filter(|&lane| problem.active[lane] && self.failures[lane].is_none());
+        let Some(first) = good.next() else { return false };
+        let time = |lane: usize, j: usize| problem.ts[j * self.lanes + lane].to_bits();
+        good.all(|lane| (0..self.times).all(|j| time(lane, j) == time(first, j)))
     }
 
     /// Fails the active lanes that have an infinite or NaN cotangent of an output; `values_bar` is `[T][D][L]`.

@@ -71,116 +71,6 @@ impl Emitter<'_, '_> {
         });
     }
 
-    /// Loops over the kept indices, the innermost in vectors where it can; inside, loops over the summed ones.
-    fn sum_nest(&mut self, c: &Contraction) {
-        let mut steps: Vec<Axes> = c.operands.iter().map(|o| o.1.iter().copied().collect()).collect();
-        steps.push(c.out.1.iter().copied().collect());
-        let (kept, steps) = collapse(&c.kept, &steps);
-        let over: Vec<Axes> = c.operands.iter().map(|o| o.2.iter().copied().collect()).collect();
-        let (summed, over) = collapse(&c.summed, &over);
-        let mut addrs: Vec<Addr> = c.operands.iter().map(|o| self.address(&o.0)).collect();
-        addrs.push(self.address(&c.out.0));
-        let nest = Sum { kept, steps, summed, over, add: c.add };
-        self.kept(&nest, 0, addrs);
-    }
-
-    fn kept(&mut self, s: &Sum, level: usize, addrs: Vec<Addr>) {
-        let bytes = self.elem.bytes;
-        let Some(&n) = s.kept.get(level) else {
-            self.point(s, &addrs, false, None);
-            return;
-        };
-        let last = level + 1 == s.kept.len();
-        let operands = s.steps.len() - 1;
-        let vector =
-            last && s.steps[operands][level] == 1 && s.steps[..operands].iter().all(|t| t[level] == 0 || t[level] == 1);
-        let width = self.elem.width;
-        let wide = if vector { n - n % width } else { 0 };
-        if wide > 0 {
-            self.count(wide, width, &mut |e, i| {
-                let moved: Vec<Addr> =
-                    addrs.iter().zip(&s.steps).map(|(a, t)| e.advance(*a, i, t[level] * bytes)).collect();
-                e.point(s, &moved, true, Some(level));
-            });
-        }
-        if n > wide {
-            let start: Vec<Addr> = addrs
-                .iter()
-                .zip(&s.steps)
-                .map(|(a, t)| Addr { pointer: a.pointer, offset: a.offset + wide * t[level] * bytes })
-                .collect();
-            self.count(n - wide, 1, &mut |e, i| {
-                let moved: Vec<Addr> =
-                    start.iter().zip(&s.steps).map(|(a, t)| e.advance(*a, i, t[level] * bytes)).collect();
-                if last {
-                    e.point(s, &moved, false, None);
-                } else {
-                    e.kept(s, level + 1, moved);
-                }
-            });
-        }
-    }
-
-    /// One entry (or vector of entries) of the result.
-    fn point(&mut self, s: &Sum, addrs: &[Addr], wide: bool, axis: Option<usize>) {
-        let (out, operands) = (addrs[addrs.len() - 1], &addrs[..addrs.len() - 1]);
-        let unit: Vec<bool> = s.steps[..operands.len()].iter().map(|t| axis.is_some_and(|a| t[a] == 1)).collect();
-        let start = if s.add {
-            self.load(if wide { self.elem.vector } else { self.elem.scalar }, out)
-        } else {
-            self.constant(0.0, wide)
-        };
-        let total = self.sum(s, 0, operands, start, wide, &unit);
-        self.store(total, out);
-    }
-
-    fn sum(&mut self, s: &Sum, level: usize, addrs: &[Addr], start: Value, wide: bool, unit: &[bool]) -> Value {
-        let Some(&n) = s.summed.get(level) else {
-            let mut product = None;
-            for (addr, unit) in addrs.iter().zip(unit) {
-                let x = if wide && *unit {
-                    self.load(self.elem.vector, *addr)
-                } else {
-                    let x = self.load(self.elem.scalar, *addr);
-                    if wide { self.b.ins().splat(self.elem.vector, x) } else { x }
-                };
-                product = Some(product.map_or(x, |p| self.b.ins().fmul(p, x)));
-            }
-            return match product {
-                Some(p) => self.b.ins().fadd(start, p),
-                None => start,
-            };
-        };
-        let bytes = self.elem.bytes;
-        if n <= 4 {
-            let mut total = start;
-            for i in 0..n {
-                let moved: Vec<Addr> = addrs
-                    .iter()
-                    .zip(&s.over)
-                    .map(|(a, t)| Addr { pointer: a.pointer, offset: a.offset + i * t[level] * bytes })
-                    .collect();
-                total = self.sum(s, level + 1, &moved, total, wide, unit);
-            }
-            return total;
-        }
-        let ty = if wide { self.elem.vector } else { self.elem.scalar };
-        let (header, exit) = (self.b.create_block(), self.b.create_block());
-        let i = self.b.append_block_param(header, types::I64);
-        let total = self.b.append_block_param(header, ty);
-        let done = self.b.append_block_param(exit, ty);
-        let zero = self.b.ins().iconst(types::I64, 0);
-        self.b.ins().jump(header, &[zero.into(), start.into()]);
-        self.b.switch_to_block(header);
-        let moved: Vec<Addr> = addrs.iter().zip(&s.over).map(|(a, t)| self.advance(*a, i, t[level] * bytes)).collect();
-        let sum = self.sum(s, level + 1, &moved, total, wide, unit);
-        let next = self.b.ins().iadd_imm_s(i, 1);
-        let more = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, next, n);
-        self.b.ins().brif(more, header, &[next.into(), sum.into()], exit, &[sum.into()]);
-        self.b.switch_to_block(exit);
-        done
-    }
-
     pub(super) fn clear(&mut self, out: &View, n: usize) {
         let addr = self.address(out);
         let pointer = self.pointer(addr);
@@ -189,14 +79,6 @@ impl Emitter<'_, '_> {
         let f = self.imports.kernel(self.b.func, "clear");
         self.b.ins().call(f, &[description, pointer]);
     }
-}
-
-struct Sum {
-    kept: Axes,
-    steps: Vec<Axes>,
-    summed: Axes,
-    over: Vec<Axes>,
-    add: bool,
 }
 
 /// An index of a two-operand product: its steps in A, B and the result.

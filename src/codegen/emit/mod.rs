@@ -6,6 +6,7 @@ mod contract;
 mod loops;
 mod scalar;
 mod straight;
+mod sum;
 
 use super::layout::View;
 use super::memory::{Memory, Place};
