@@ -52,15 +52,8 @@ impl Code {
         self.size
     }
 
-    /// Runs the code. The kernel has checked the lengths.
-    pub fn call<T: Element>(&self, inputs: &[&[T]], outputs: &mut [&mut [T]], scratch: &mut [T], constants: &[T]) {
-        // By hand: collecting takes as long as a small kernel.
-        let mut from = smallvec::SmallVec::<[*const T; 16]>::new();
-        from.resize(inputs.len(), std::ptr::null());
-        from.iter_mut().zip(inputs).for_each(|(pointer, b)| *pointer = b.as_ptr());
-        let mut to = smallvec::SmallVec::<[*mut T; 16]>::new();
-        to.resize(outputs.len(), std::ptr::null_mut());
-        to.iter_mut().zip(outputs).for_each(|(pointer, b)| *pointer = b.as_mut_ptr());
+    /// Runs the code on pointers to buffers whose lengths have been checked.
+    pub(super) fn call<T: Element>(&self, from: &[*const T], to: &[*mut T], scratch: &mut [T], constants: &[T]) {
         for &entry in &self.entries {
             // SAFETY: the entry was compiled with this signature for this element type, and reads and writes only
             // within the lengths that the kernel has checked.

@@ -61,6 +61,22 @@ pub struct Kernel<T> {
     body: Body<T>,
 }
 
+/// Buffers whose pointers are passed without allocating.
+const FEW: usize = 16;
+
+/// Room for `n` pointers.
+fn room<'a, P: Copy>(few: &'a mut [P; FEW], many: &'a mut Vec<P>, n: usize, empty: P) -> &'a mut [P] {
+    if n <= FEW {
+        return &mut few[..n];
+    }
+    many.resize(n, empty);
+    many
+}
+
+fn check(k: usize, length: usize, lengths: &[usize]) {
+    assert!(lengths[k] == length, "buffer {k} has {length} entries, not {}", lengths[k]);
+}
+
 impl<T: Element> Kernel<T> {
     /// Compiles a piece of a graph.
     ///
@@ -111,27 +127,65 @@ impl<T: Element> Kernel<T> {
     /// # Panics
     /// When a buffer has another length than [`Self::input_lengths`] and [`Self::output_lengths`] say.
     pub fn run(&self, inputs: &[&[T]], outputs: &mut [&mut [T]], scratch: &mut Vec<T>) {
-        assert!(
-            inputs.len() == self.inputs.len() && inputs.iter().zip(&self.inputs).all(|(b, n)| b.len() == *n),
-            "input buffers {:?} fit {:?}",
-            inputs.iter().map(|b| b.len()).collect::<Vec<_>>(),
-            self.inputs
-        );
-        assert!(
-            outputs.len() == self.outputs.len() && outputs.iter().zip(&self.outputs).all(|(b, n)| b.len() == *n),
-            "output buffers {:?} fit {:?}",
-            outputs.iter().map(|b| b.len()).collect::<Vec<_>>(),
-            self.outputs
-        );
+        self.run_parts([inputs, &[]], outputs, (&mut [], &[]), scratch);
+    }
+
+    /// The same with the inputs in two parts, and with those of some more outputs that are marked: nothing is collected
+    /// before a small kernel.
+    ///
+    /// # Panics
+    /// As [`Self::run`].
+    pub fn run_parts(
+        &self,
+        inputs: [&[&[T]]; 2],
+        outputs: &mut [&mut [T]],
+        (more, marked): (&mut [Vec<T>], &[bool]),
+        scratch: &mut Vec<T>,
+    ) {
         match &self.body {
             Body::Jit { code, constants } => {
                 if scratch.len() < self.scratch {
                     scratch.resize(self.scratch, T::default());
                 }
-                code.call(inputs, outputs, scratch, constants);
+                // Arrays and plain loops: anything else takes as long as a small kernel.
+                let (mut few_from, mut many_from) = ([std::ptr::null(); FEW], Vec::new());
+                let from = room(&mut few_from, &mut many_from, self.inputs.len(), std::ptr::null());
+                let mut k = 0;
+                for part in inputs {
+                    for buffer in part {
+                        check(k, buffer.len(), &self.inputs);
+                        from[k] = buffer.as_ptr();
+                        k += 1;
+                    }
+                }
+                assert!(k == from.len(), "a kernel reads {} buffers, not {k}", from.len());
+                let (mut few_to, mut many_to) = ([std::ptr::null_mut(); FEW], Vec::new());
+                let to = room(&mut few_to, &mut many_to, self.outputs.len(), std::ptr::null_mut());
+                let mut k = 0;
+                for buffer in outputs {
+                    check(k, buffer.len(), &self.outputs);
+                    to[k] = buffer.as_mut_ptr();
+                    k += 1;
+                }
+                for (buffer, marked) in more.iter_mut().zip(marked) {
+                    if *marked {
+                        check(k, buffer.len(), &self.outputs);
+                        to[k] = buffer.as_mut_ptr();
+                        k += 1;
+                    }
+                }
+                assert!(k == to.len(), "a kernel writes {} buffers, not {k}", to.len());
+                code.call(from, to, scratch, constants);
             }
             Body::Interpreter { graph, inputs: nodes, outputs: results } => {
-                self.interpret(graph, nodes, results, inputs, outputs);
+                let inputs: Vec<&[T]> = inputs.into_iter().flatten().copied().collect();
+                let own = outputs.iter_mut().map(|b| &mut **b);
+                let more = more.iter_mut().zip(marked).filter(|(_, marked)| **marked).map(|(b, _)| b.as_mut_slice());
+                let mut outputs: Vec<&mut [T]> = own.chain(more).collect();
+                let fits = inputs.iter().map(|b| b.len()).eq(self.inputs.iter().copied())
+                    && outputs.iter().map(|b| b.len()).eq(self.outputs.iter().copied());
+                assert!(fits, "the buffers of a kernel have its lengths");
+                self.interpret(graph, nodes, results, &inputs, &mut outputs);
             }
         }
     }

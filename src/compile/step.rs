@@ -54,6 +54,21 @@ impl Operands {
         let change = g.times(h, sum);
         g.plus(base, change)
     }
+
+    /// The same as base + Σ (h a) k, in this order: of the last stage, which is the last to be known, only one product
+    /// and one sum are waited for.
+    fn combine_early(&mut self, base: NodeId, h: NodeId, terms: &[(f64, NodeId)]) -> NodeId {
+        let g = &mut self.graph;
+        let shape = g.shape(base).clone();
+        let mut total = base;
+        for &(a, k) in terms.iter().filter(|(a, _)| *a != 0.0) {
+            let weight = g.scale(a, h);
+            let weight = g.spread(weight, &shape);
+            let term = g.times(weight, k);
+            total = g.plus(total, term);
+        }
+        total
+    }
 }
 
 /// Σ a k over the nonzero a.
@@ -77,7 +92,7 @@ fn forward(g: &Graph, parts: &SystemParts, tableau: &Tableau) -> StepParts {
     let (mut ks, mut at) = (vec![first], z);
     for (i, row) in (1..).zip(tableau.a) {
         let terms: Vec<(f64, NodeId)> = row.iter().copied().zip(ks.iter().copied()).collect();
-        at = o.combine(z, h, &terms);
+        at = o.combine_early(z, h, &terms);
         let t = o.graph.row(times, i - 1);
         let k = graft(g, &[parts.rhs], &mut o.graph, &[(state, at), (time, t)]);
         ks.extend(k);

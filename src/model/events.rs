@@ -40,7 +40,7 @@ impl<T: Number> EventKernels<T> {
         let vjp = match &events.bars {
             Some(bars) => {
                 let parts = parts.cotangents(g, events.seed, None, bars, true);
-                Some(Vjp { kernel: parts.compile(g, lanes, backend)?, slots: parts.slots })
+                Some(Vjp::new(g, parts, lanes, backend)?)
             }
             None => None,
         };

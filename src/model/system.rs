@@ -126,6 +126,16 @@ impl KernelParts {
 pub(super) struct Vjp<T> {
     pub kernel: Kernel<T>,
     pub slots: Vec<Option<usize>>,
+    /// Which captures have a cotangent.
+    kept: Vec<bool>,
+}
+
+impl<T: Number> Vjp<T> {
+    /// Compiles it. Inputs: state, time, seed, then what else is given, captures last.
+    pub fn new(g: &Graph, parts: KernelParts, lanes: usize, backend: Backend) -> Result<Self, String> {
+        let kept = parts.slots.iter().skip(3).map(Option::is_some).collect();
+        Ok(Self { kernel: parts.compile(g, lanes, backend)?, slots: parts.slots, kept })
+    }
 }
 
 /// Native code of a system.
@@ -170,7 +180,7 @@ impl<T: Number> SystemKernels<T> {
             .collect();
         let vjp = |with_rhs: bool, with_captures: bool| -> Result<Option<Vjp<T>>, String> {
             let Some(parts) = parts.pull_back(g, with_rhs, with_captures) else { return Ok(None) };
-            Ok(Some(Vjp { kernel: parts.compile(g, lanes, backend)?, slots: parts.slots }))
+            Vjp::new(g, parts, lanes, backend).map(Some)
         };
         let keep = Keep::new(g, parts, lanes, backend)?;
         let full = if keep.is_none() { vjp(false, true)? } else { None };
@@ -246,10 +256,7 @@ impl<'a, T: Number> Bound<'a, T> {
     /// Runs a kernel from time, state and captures.
     pub fn value(&mut self, kernel: &Kernel<T>, t: &[f64], z: &[T], out: &mut [T]) {
         self.clock(t);
-        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
-        inputs.extend_from_slice(&[z, &self.time]);
-        inputs.extend_from_slice(&self.captures);
-        kernel.run(&inputs, &mut [out], &mut self.scratch);
+        kernel.run_parts([&[z, &self.time], &self.captures], &mut [out], (&mut [], &[]), &mut self.scratch);
     }
 
     /// Runs a vector-Jacobian product at the time of [`Self::clock`].
@@ -259,20 +266,19 @@ impl<'a, T: Number> Bound<'a, T> {
 
     /// The same, given `more` of its nodes.
     fn pull_from(&mut self, vjp: &Vjp<T>, z: &[T], w: &[T], more: &[&[T]], [dz, z_bar, t_bar]: [&mut [T]; 3]) {
-        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
-        inputs.extend_from_slice(&[z, &self.time, w]);
-        inputs.extend_from_slice(&self.captures);
-        inputs.extend_from_slice(more);
         z_bar.fill(T::default());
         t_bar.fill(T::default());
-        let mut outputs: SmallVec<[&mut [T]; 16]> = SmallVec::new();
-        let rest = self.bars.iter_mut().map(Vec::as_mut_slice);
-        for (slot, buffer) in vjp.slots.iter().zip([dz, z_bar, t_bar].into_iter().chain(rest)) {
+        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
+        inputs.extend([z, &self.time, w]);
+        inputs.extend(more.iter().copied());
+        let mut outputs: SmallVec<[&mut [T]; 3]> = SmallVec::new();
+        for (slot, buffer) in vjp.slots.iter().zip([dz, z_bar, t_bar]) {
             if slot.is_some() {
                 outputs.push(buffer);
             }
         }
-        vjp.kernel.run(&inputs, &mut outputs, &mut self.scratch);
+        let bars = (self.bars.as_mut_slice(), vjp.kept.as_slice());
+        vjp.kernel.run_parts([&inputs, &self.captures], &mut outputs, bars, &mut self.scratch);
     }
 }
 
@@ -304,11 +310,9 @@ impl<T: Number> System<T> for Bound<'_, T> {
     fn step(&mut self, step: &mut ForwardStep<T>) {
         let Some(whole) = &self.kernels.whole else { return };
         whole.stage_times(step.t, step.t_next, &mut self.stage_times);
-        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
-        inputs.extend_from_slice(&[step.z, step.h, step.first, &step.tolerances, &self.stage_times]);
-        inputs.extend_from_slice(&self.captures);
+        let own: [&[T]; 5] = [step.z, step.h, step.first, &step.tolerances, &self.stage_times];
         let outputs = &mut [&mut *step.later, &mut *step.z_new, &mut *step.error];
-        whole.forward.run(&inputs, outputs, &mut self.scratch);
+        whole.forward.run_parts([&own, &self.captures], outputs, (&mut [], &[]), &mut self.scratch);
     }
 
     fn jacobian(&mut self, t: f64, z: &[T], dfdz: &mut [T], dfdt: &mut [T]) {
@@ -350,8 +354,7 @@ impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
         let Some(whole) = &self.kernels.whole else { return };
         let Some((kernel, kept)) = &whole.reverse else { return };
         whole.stage_times(step.t, step.t_next, &mut self.stage_times);
-        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
-        inputs.extend_from_slice(&[
+        let own: [&[T]; 9] = [
             step.z,
             step.z_new,
             step.h,
@@ -360,17 +363,10 @@ impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
             step.carry,
             step.z_new_bar,
             step.z_bar,
-        ]);
-        inputs.push(&self.stage_times);
-        inputs.extend_from_slice(&self.captures);
-        let mut outputs: SmallVec<[&mut [T]; 16]> = SmallVec::new();
-        for own in [&mut *step.total, &mut *step.first_bar, &mut *step.t_bar, &mut *step.h_bar] {
-            outputs.push(own);
-        }
-        for (bar, _) in self.bars.iter_mut().zip(kept).filter(|(_, kept)| **kept) {
-            outputs.push(bar);
-        }
-        kernel.run(&inputs, &mut outputs, &mut self.scratch);
+            &self.stage_times,
+        ];
+        let results = &mut [&mut *step.total, &mut *step.first_bar, &mut *step.t_bar, &mut *step.h_bar];
+        kernel.run_parts([&own, &self.captures], results, (&mut self.bars, kept), &mut self.scratch);
     }
 
     fn augmented(&mut self, t: &[f64], z: &[T], w: &[T], dz: &mut [T], z_bar: &mut [T], t_bar: &mut [T]) {

@@ -7,6 +7,7 @@
 //! which is the same evaluation.
 
 mod outputs;
+mod single;
 
 use super::dense::Extra;
 use super::failure::{Failure, FailureKind};
@@ -54,6 +55,11 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
     let schedule = Schedule::new(problem, options, dim, lanes);
     let mut reverse = Reverse::new(problem, options, tape, values_bar, &schedule, dim);
     let longest = reverse.steps.iter().copied().max().unwrap_or(0);
+    if sys.whole_steps() && lanes == 1 && reverse.extra.stages() == 0 && longest > 0 {
+        reverse.run_alone(sys);
+        reverse.finish(sys);
+        return reverse.cotangents;
+    }
     for back in 0..longest {
         reverse.load(sys, back);
         reverse.evaluate_extra(sys);

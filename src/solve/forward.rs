@@ -1,9 +1,11 @@
 //! Problem → states at the output times (and the tape of accepted steps).
 
+mod single;
+
 use super::dense::Extra;
 use super::implicit;
 use super::kept::Kept;
-use super::kernel::{Kernel, combine, row};
+use super::kernel::{Kernel, Row, combine};
 use super::options::{Options, Stepping};
 use super::real::Real;
 use super::schedule::Schedule;
@@ -72,6 +74,9 @@ pub fn solve<R: Real, S: System<R>>(
         stepper.check_finite(&kernel);
         stepper.first_steps(&mut kernel, &schedule.span, |t, z, dz| sys.rhs(t, z, dz));
     }
+    if sys.whole_steps() && lanes == 1 && extra.stages() == 0 {
+        single::run(sys, &mut kernel, &mut stepper, &mut outputs, tape.as_deref_mut());
+    }
     while stepper.any_running() {
         stepper.propose();
         set_times(&mut kernel, &stepper, &schedule);
@@ -90,7 +95,9 @@ pub fn solve<R: Real, S: System<R>>(
         }
         let alike = schedule.alike && extra.stages() == 0;
         if alike {
-            outputs.in_shared_step(&stepper, &kernel);
+            let host = stepper.accepted.iter().position(|accepted| *accepted);
+            let s = host.map_or(0.0, |host| stepper.clock(host).s);
+            outputs.in_shared_step(&stepper.accepted, s, &kernel);
         }
         for lane in (0..lanes).filter(|&lane| stepper.accepted[lane]) {
             let s = stepper.clock(lane).s;
@@ -142,12 +149,14 @@ pub(super) struct Outputs<'a, R> {
     pub(super) values: Vec<R>,
     /// Number of outputs already written, `[L]`.
     written: Vec<usize>,
+    /// Weights of the stages at an output.
+    weights: Row<R>,
 }
 
 impl<'a, R: Real> Outputs<'a, R> {
     pub(super) fn new(problem: &'a Problem<'a, R>, schedule: &'a Schedule, dim: usize) -> Self {
         let values = vec![R::ZERO; schedule.times * dim * schedule.lanes];
-        Self { problem, schedule, dim, values, written: vec![0; schedule.lanes] }
+        Self { problem, schedule, dim, values, written: vec![0; schedule.lanes], weights: Row::new() }
     }
 
     fn time(&self, lane: usize, j: usize) -> f64 {
@@ -215,9 +224,9 @@ impl<'a, R: Real> Outputs<'a, R> {
     }
 
     /// The same for all lanes at once, where they are alike.
-    fn in_shared_step(&mut self, stepper: &Stepper, kernel: &Kernel<R>) {
-        let Some(host) = stepper.accepted.iter().position(|accepted| *accepted) else { return };
-        let (schedule, n, s) = (self.schedule, kernel.n(), stepper.clock(host).s);
+    fn in_shared_step(&mut self, accepted: &[bool], s: f64, kernel: &Kernel<R>) {
+        let Some(host) = accepted.iter().position(|accepted| *accepted) else { return };
+        let (schedule, n) = (self.schedule, kernel.n());
         let first = self.written[host];
         let mut written = first;
         for &j in &schedule.order(host)[first..] {
@@ -230,14 +239,22 @@ impl<'a, R: Real> Outputs<'a, R> {
                 values.copy_from_slice(&kernel.z_new);
             } else {
                 let theta = (t - kernel.t[host]) / kernel.h[host];
-                let weights = (0..kernel.tableau.stages()).map(|stage| kernel.tableau.dense_weight(stage, theta));
-                combine(values, &kernel.z, kernel.h_wide(), &kernel.ks, &row(weights));
+                self.weights.clear();
+                let weights = (0..kernel.tableau.stages()).map(|i| (i, kernel.tableau.dense_weight(i, theta)));
+                self.weights.extend(weights.filter(|(_, w)| *w != 0.0).map(|(i, w)| (i, R::from_f64(w))));
+                combine(values, &kernel.z, kernel.h_wide(), &kernel.ks, &self.weights);
             }
             written += 1;
         }
-        for (count, accepted) in self.written.iter_mut().zip(&stepper.accepted) {
+        for (count, accepted) in self.written.iter_mut().zip(accepted) {
             *count = if *accepted { written } else { *count };
         }
+    }
+
+    /// Fraction of the span at which the next output of the first lane lies; infinite behind the last.
+    fn next(&self) -> f64 {
+        let next = self.schedule.order(0).get(self.written[0]);
+        next.map_or(f64::INFINITY, |&j| self.schedule.fraction(0, self.time(0, j)))
     }
 
     fn interpolate(&mut self, lane: usize, j: usize, theta: f64, kernel: &Kernel<R>, extra: &Extra<R>) {

@@ -165,20 +165,31 @@ impl<R: Real> Kernel<R> {
         }
     }
 
-    fn whole_step<S: System<R>>(&mut self, sys: &mut S, options: &Options) {
+    /// The whole step of a single lane. Returns the sum of the squared scaled errors.
+    pub(super) fn step_alone<S: System<R>>(&mut self, sys: &mut S, tolerances: [R; 2]) -> f64 {
+        self.h_wide.fill(R::from_f64(self.h[0]));
+        self.call_step(sys, tolerances);
+        self.error[0].to_f64()
+    }
+
+    fn call_step<S: System<R>>(&mut self, sys: &mut S, tolerances: [R; 2]) {
         let n = self.n();
         let (first, later) = self.ks.split_at_mut(n);
         sys.step(&mut ForwardStep {
             t: &self.t,
             t_next: &self.t_next,
             h: &self.h_wide[..self.lanes],
-            tolerances: tolerances(options),
+            tolerances,
             z: &self.z,
             first,
             later,
             z_new: &mut self.z_new,
             error: &mut self.error[..self.lanes],
         });
+    }
+
+    fn whole_step<S: System<R>>(&mut self, sys: &mut S, options: &Options) {
+        self.call_step(sys, tolerances(options));
         for (sum, error) in self.sums.iter_mut().zip(&self.error) {
             *sum = error.to_f64();
         }
@@ -291,7 +302,7 @@ impl<R: Real> Kernel<R> {
 
 /// Absolute and relative tolerance. Without an absolute one, a component that is zero and stays zero has no error, not
 /// 0/0.
-fn tolerances<R: Real>(options: &Options) -> [R; 2] {
+pub(super) fn tolerances<R: Real>(options: &Options) -> [R; 2] {
     [R::from_f64(options.atol.max(1e-30)), R::from_f64(options.rtol)]
 }
 

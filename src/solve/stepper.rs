@@ -48,6 +48,16 @@ impl<'o> Stepper<'o> {
         &self.clocks[self.group[lane]]
     }
 
+    /// The clock of a single lane.
+    pub(super) fn only_clock(&mut self) -> &mut Clock {
+        &mut self.clocks[0]
+    }
+
+    /// Order of the error estimate plus one.
+    pub(super) fn order(&self) -> f64 {
+        self.order
+    }
+
     /// Starts the next span of a lane of signed length `span` with a step of length `h`.
     pub(super) fn restart(&mut self, lane: usize, span: f64, h: f64) {
         let length = self.options.fixed_step.unwrap_or(h.abs());

@@ -76,9 +76,23 @@ impl<R: Real> Tape<R> {
         }
     }
 
+    /// Adds a step of the only lane.
+    pub(super) fn push_alone(&mut self, s: f64, z_new: &[R], ks: &[R]) {
+        let tape = &mut self.lanes[0];
+        tape.s.push(s);
+        tape.z.extend_from_slice(z_new);
+        if self.stages_kept {
+            tape.k.extend_from_slice(&ks[..ks.len() - z_new.len()]);
+        }
+    }
+
     /// Adds a step of one lane that ends at `s` in `z_new` `[D][L]`; `ks` is `[S][D][L]`.
     pub(super) fn push(&mut self, lane: usize, s: f64, z_new: &[R], ks: &[R]) {
         let lanes = self.lanes.len();
+        if lanes == 1 {
+            self.push_alone(s, z_new, ks);
+            return;
+        }
         let tape = &mut self.lanes[lane];
         tape.s.push(s);
         tape.z.extend(z_new[lane.min(z_new.len())..].iter().step_by(lanes));

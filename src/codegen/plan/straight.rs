@@ -48,6 +48,48 @@ pub enum Scalar {
     Result(usize, usize),
 }
 
+/// Cycles of a product and a sum in one operation.
+const FUSED: u32 = 4;
+
+impl Scalar {
+    /// Cycles from the operands to the result, about, on machines of these years.
+    fn latency(&self) -> u32 {
+        match self {
+            Scalar::Const(_) | Scalar::Result(..) => 0,
+            Scalar::Load { .. } => 5,
+            Scalar::Map2(Binary::Div, ..) | Scalar::Map1(Unary::Sqrt, _) => 14,
+            Scalar::Map1(..) | Scalar::Compare(..) | Scalar::Select(..) => 1,
+            Scalar::Map2(..) => 3,
+            Scalar::MulAdd(..) => FUSED,
+            Scalar::Call { .. } => 30,
+        }
+    }
+
+    /// The same operation on other operands.
+    fn with(&self, to: impl Fn(usize) -> usize) -> Self {
+        match self {
+            Scalar::Load { .. } | Scalar::Const(_) => self.clone(),
+            Scalar::Map1(f, x) => Scalar::Map1(*f, to(*x)),
+            Scalar::Map2(f, a, b) => Scalar::Map2(*f, to(*a), to(*b)),
+            Scalar::Compare(r, a, b) => Scalar::Compare(*r, to(*a), to(*b)),
+            Scalar::Select(c, a, b) => Scalar::Select(to(*c), to(*a), to(*b)),
+            Scalar::MulAdd(a, b, c) => Scalar::MulAdd(to(*a), to(*b), to(*c)),
+            Scalar::Call { name, args, n } => Scalar::Call { name, args: args.iter().map(|&x| to(x)).collect(), n: *n },
+            Scalar::Result(call, k) => Scalar::Result(to(*call), *k),
+        }
+    }
+
+    fn operands(&self) -> Vec<usize> {
+        match self {
+            Scalar::Load { .. } | Scalar::Const(_) => Vec::new(),
+            Scalar::Map1(_, x) | Scalar::Result(x, _) => vec![*x],
+            Scalar::Map2(_, a, b) | Scalar::Compare(_, a, b) => vec![*a, *b],
+            Scalar::Select(a, b, c) | Scalar::MulAdd(a, b, c) => vec![*a, *b, *c],
+            Scalar::Call { args, .. } => args.clone(),
+        }
+    }
+}
+
 /// Where a scalar goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Store {
@@ -99,7 +141,71 @@ pub fn straight(spec: &Spec) -> Option<Straight> {
     for output in spec.outputs {
         builder.store(output);
     }
-    Some(builder.out)
+    Some(fuse(&builder.out))
+}
+
+/// Products that are used once, in a sum or a difference, become one operation with it, unless it would wait longer for
+/// its operands then.
+fn fuse(plain: &Straight) -> Straight {
+    let mut uses = vec![0_usize; plain.code.len()];
+    plain.code.iter().for_each(|scalar| scalar.operands().into_iter().for_each(|x| uses[x] += 1));
+    plain.stores.iter().for_each(|store| uses[store.value] += 1);
+    let mut ready: Vec<u32> = Vec::with_capacity(plain.code.len());
+    let mut absorbed: Vec<Option<usize>> = Vec::with_capacity(plain.code.len());
+    let mut gone = vec![false; plain.code.len()];
+    for scalar in &plain.code {
+        let at = |x: usize| ready[x];
+        let apart = scalar.operands().into_iter().map(at).max().unwrap_or(0) + scalar.latency();
+        let fused = |x: usize, rest: usize| match plain.code[x] {
+            Scalar::Map2(Binary::Mul, p, q) if uses[x] == 1 => {
+                let time = at(p).max(at(q)).max(at(rest)) + FUSED;
+                (time <= apart).then_some((time, x))
+            }
+            _ => None,
+        };
+        let found = match *scalar {
+            Scalar::Map2(Binary::Add | Binary::Sub, a, b) => fused(b, a).or_else(|| fused(a, b)),
+            _ => None,
+        };
+        ready.push(found.map_or(apart, |(time, _)| time));
+        absorbed.push(found.map(|(_, x)| x));
+        found.into_iter().for_each(|(_, x)| gone[x] = true);
+    }
+    let product = |x: usize| match plain.code[x] {
+        Scalar::Map2(Binary::Mul, a, b) => Some((a, b)),
+        _ => None,
+    };
+    let mut fused = Straight::default();
+    let mut to = vec![usize::MAX; plain.code.len()];
+    for (at, scalar) in plain.code.iter().enumerate() {
+        if gone[at] {
+            continue;
+        }
+        let mut push = |scalar: Scalar| {
+            fused.code.push(scalar);
+            fused.code.len() - 1
+        };
+        to[at] = match (scalar, absorbed[at]) {
+            (Scalar::Map2(f, a, b), Some(x)) => {
+                let (p, q) = product(x).map_or((x, x), |(p, q)| (to[p], to[q]));
+                let rest = to[if x == *b { *a } else { *b }];
+                match (f, x == *b) {
+                    (Binary::Sub, true) => {
+                        let p = push(Scalar::Map1(Unary::Neg, p));
+                        push(Scalar::MulAdd(p, q, rest))
+                    }
+                    (Binary::Sub, false) => {
+                        let rest = push(Scalar::Map1(Unary::Neg, rest));
+                        push(Scalar::MulAdd(p, q, rest))
+                    }
+                    _ => push(Scalar::MulAdd(p, q, rest)),
+                }
+            }
+            _ => push(scalar.with(|x| to[x])),
+        };
+    }
+    fused.stores = plain.stores.iter().map(|store| Store { value: to[store.value], ..*store }).collect();
+    fused
 }
 
 /// Number of scalar operations of a node; `None` where there is no straight code for it.

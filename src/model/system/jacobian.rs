@@ -59,7 +59,7 @@ impl<T: Number> JacobianKernels<T> {
         let Some(value) = parts.jacobian() else { return Ok(None) };
         let value = value.compile(g, lanes, backend)?;
         let pull = match parts.jacobian_pull_back(g) {
-            Some(parts) => Some(Vjp { kernel: parts.compile(g, lanes, backend)?, slots: parts.slots }),
+            Some(parts) => Some(Vjp::new(g, parts, lanes, backend)?),
             None => None,
         };
         Ok(Some(Self { value, pull }))

@@ -22,8 +22,8 @@ impl<T: Number> Keep<T> {
         let KernelParts { inputs, mut outputs, slots } = parts.right_hand_side();
         outputs.extend((1..).zip(&parts.kept).map(|(slot, &node)| Output { node, slot, add: false }));
         let rhs = KernelParts { inputs, outputs, slots }.compile(g, lanes, backend)?;
-        pull_back.inputs.extend_from_slice(&parts.kept);
-        let vjp = Vjp { kernel: pull_back.compile(g, lanes, backend)?, slots: pull_back.slots };
+        pull_back.inputs.splice(3..3, parts.kept.iter().copied());
+        let vjp = Vjp::new(g, pull_back, lanes, backend)?;
         let sizes = parts.kept.iter().map(|&node| g.size(node) * if g.batched(node) { lanes } else { 1 }).collect();
         Ok(Some(Self { rhs, vjp, sizes }))
     }
@@ -44,9 +44,6 @@ impl<T: Number> Bound<'_, T> {
     pub(super) fn evaluate_keeping(&mut self, t: &[f64], z: &[T], dz: &mut [T], kept: &mut [T]) {
         self.clock(t);
         let Some(keep) = &self.kernels.keep else { return };
-        let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
-        inputs.extend_from_slice(&[z, &self.time]);
-        inputs.extend_from_slice(&self.captures);
         let mut outputs: SmallVec<[&mut [T]; 16]> = SmallVec::new();
         outputs.push(dz);
         let mut rest = kept;
@@ -55,7 +52,7 @@ impl<T: Number> Bound<'_, T> {
             outputs.push(value);
             rest = after;
         }
-        keep.rhs.run(&inputs, &mut outputs, &mut self.scratch);
+        keep.rhs.run_parts([&[z, &self.time], &self.captures], &mut outputs, (&mut [], &[]), &mut self.scratch);
     }
 
     /// The pull-back from what the right-hand side left.
