@@ -122,7 +122,7 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
     }
     let entry = |list: &EntryList| -> Result<Entry<T>, Diagnostic> {
         let program = build(g, &list.nodes, lanes, backend).map_err(refuse)?;
-        Ok(Entry { program, roots: list.roots.clone() })
+        Ok(Entry::new(program, list.roots.clone()))
     };
     let value = derived.loss.map(|loss| entry(&EntryList::value(loss, &derived))).transpose()?;
     let gradient = match derived.loss.filter(|_| settings.gradient) {

@@ -74,10 +74,32 @@ pub struct Evaluated {
 
 /// A tile when it is done.
 struct Done<T> {
+    /// What is read after it: roots and sums; the others are empty.
     buffers: Vec<Vec<T>>,
     samples: Vec<Option<usize>>,
     report: Report,
     dropped: Vec<Dropped>,
+}
+
+impl<T: Number> Entry<T> {
+    /// A workspace, not empty: every value is written before it is read.
+    fn take_workspace(&self) -> Workspace<T> {
+        let free = self.pool.lock().ok().and_then(|mut pool| pool.pop());
+        free.unwrap_or_else(|| Workspace::new(&self.program))
+    }
+
+    fn give_back(&self, work: Workspace<T>) {
+        if let Ok(mut pool) = self.pool.lock() {
+            pool.push(work);
+        }
+    }
+
+    /// Copies of what is read when all tiles are done.
+    fn read_later(&self, work: &Workspace<T>) -> Vec<Vec<T>> {
+        let wanted = |b: &usize, accumulated: bool| accumulated || self.program.roots.contains(b);
+        let infos = self.program.buffers.iter().enumerate().zip(&work.buffers);
+        infos.map(|((b, info), x)| if wanted(&b, info.accumulated) { x.clone() } else { Vec::new() }).collect()
+    }
 }
 
 impl<T: Number> Model<T> {
@@ -109,8 +131,22 @@ impl<T: Number> Model<T> {
 
     /// One tile; samples that fail are replaced by a good one of weight 0 and the tile is run again.
     fn tile(&self, entry: &Entry<T>, shared: &[Vec<T>], samples: &[usize], batch: &Batch, weight: f64) -> Done<T> {
+        let mut work = entry.take_workspace();
+        let done = self.run_tile(entry, &mut work, shared, samples, batch, weight);
+        entry.give_back(work);
+        done
+    }
+
+    fn run_tile(
+        &self,
+        entry: &Entry<T>,
+        work: &mut Workspace<T>,
+        shared: &[Vec<T>],
+        samples: &[usize],
+        batch: &Batch,
+        weight: f64,
+    ) -> Done<T> {
         let program = &entry.program;
-        let mut work = Workspace::new(program);
         let mut lanes: Vec<Option<usize>> = (0..program.lanes).map(|l| samples.get(l).copied()).collect();
         let mut dropped = Vec::new();
         loop {
@@ -118,15 +154,15 @@ impl<T: Number> Model<T> {
                 let buffers = program.buffers.iter().map(|b| vec![T::default(); b.len]).collect();
                 return Done { buffers, samples: lanes, report: Report::default(), dropped };
             };
-            self.fill(program, &mut work, &lanes, stand_in, batch, weight);
+            self.fill(program, work, &lanes, stand_in, batch, weight);
             let mut report = work.run(self, program, shared);
-            Self::check_loss(entry, &work, &lanes, &mut report);
+            Self::check_loss(entry, work, &lanes, &mut report);
             if report.failures.is_empty() {
                 // A loss that is not finite spoils its reverse pass too: the cause goes first.
                 report.failures = std::mem::take(&mut report.reverse);
             }
             if report.failures.is_empty() {
-                return Done { buffers: work.buffers, samples: lanes, report, dropped };
+                return Done { buffers: entry.read_later(work), samples: lanes, report, dropped };
             }
             for (lane, reason) in report.failures {
                 if let Some(sample) = lanes[lane].take() {

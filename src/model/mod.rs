@@ -26,6 +26,8 @@ pub use system::{Capture, JacobianParts, KernelParts, SystemKernels, SystemParts
 use crate::codegen::Element;
 use crate::lower::Lowered;
 use crate::solve::Real;
+use std::sync::Mutex;
+use tile::Workspace;
 
 /// A number that models run in.
 pub trait Number: Element + Real {}
@@ -55,6 +57,15 @@ pub struct Entry<T> {
     pub program: Program<T>,
     /// Its roots.
     pub roots: Roots,
+    /// Workspaces of earlier tiles, to be used again.
+    pool: Mutex<Vec<Workspace<T>>>,
+}
+
+impl<T> Entry<T> {
+    /// An entry point.
+    pub fn new(program: Program<T>, roots: Roots) -> Self {
+        Self { program, roots, pool: Mutex::default() }
+    }
 }
 
 /// A compiled model.
