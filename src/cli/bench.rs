@@ -25,8 +25,9 @@ const PEAK: usize = 512;
 struct Measured {
     system: String,
     name: &'static str,
-    /// Seconds a call, for all lanes.
+    /// Seconds a call, for all lanes: the median and the least.
     call: f64,
+    least: f64,
     lanes: usize,
     multiply_adds: u64,
     code: usize,
@@ -134,30 +135,31 @@ fn measure<T: Number>(
     let spec = Spec { graph: g, inputs: &parts.inputs, outputs: &parts.outputs, lanes };
     let kernel: Kernel<T> = Kernel::new(&spec, Backend::Jit).map_err(|e| refused(&e))?;
     let nodes: Vec<_> = parts.outputs.iter().map(|o| o.node).collect();
+    let (call, least) = call_seconds(&kernel, repeat);
     Ok(Measured {
         system: system.to_owned(),
         name,
-        call: call_seconds(&kernel, repeat),
+        call,
+        least,
         lanes,
         multiply_adds: multiply_adds(g, &nodes),
         code: kernel.code_size(),
     })
 }
 
-/// Median seconds of a call.
-fn call_seconds<T: Number>(kernel: &Kernel<T>, repeat: usize) -> f64 {
+/// Median and least seconds of a call.
+fn call_seconds<T: Number>(kernel: &Kernel<T>, repeat: usize) -> (f64, f64) {
     #[allow(clippy::cast_precision_loss, reason = "small numbers")]
     let value = |i: usize| T::narrow(0.1 + 0.01 * (i % 37) as f64);
     let inputs: Vec<Vec<T>> = kernel.input_lengths().iter().map(|n| (0..*n).map(value).collect()).collect();
     let mut results: Vec<Vec<T>> = kernel.output_lengths().iter().map(|n| vec![T::default(); *n]).collect();
     let given: Vec<&[T]> = inputs.iter().map(Vec::as_slice).collect();
     let mut scratch = Vec::new();
+    // What is added to grows by the same with every call, far from overflow.
+    let mut outputs: Vec<&mut [T]> = results.iter_mut().map(Vec::as_mut_slice).collect();
     let mut run = |calls: u32| {
         let started = Instant::now();
         for _ in 0..calls {
-            // Results that are added to would otherwise grow without end.
-            results.iter_mut().for_each(|r| r.fill(T::default()));
-            let mut outputs: Vec<&mut [T]> = results.iter_mut().map(Vec::as_mut_slice).collect();
             kernel.run(&given, &mut outputs, &mut scratch);
         }
         started.elapsed().as_secs_f64()
@@ -167,7 +169,8 @@ fn call_seconds<T: Number>(kernel: &Kernel<T>, repeat: usize) -> f64 {
         calls *= 2;
     }
     let mut times: Vec<f64> = (0..repeat).map(|_| run(calls) / f64::from(calls)).collect();
-    times_ms(&mut times).0 / 1e3
+    let (median, least) = times_ms(&mut times);
+    (median / 1e3, least / 1e3)
 }
 
 /// 10⁹ operations a second of a large matrix product, which stands for the peak of one core.
@@ -182,7 +185,7 @@ fn peak<T: Number>(repeat: usize) -> Result<f64, Failed> {
             .map_err(|e| refused(&e))?;
     #[allow(clippy::cast_precision_loss, reason = "far below 2^52 operations")]
     let operations = 2.0 * (PEAK * PEAK * PEAK) as f64;
-    Ok(operations / call_seconds(&kernel, repeat.min(5)) * 1e-9)
+    Ok(operations / call_seconds(&kernel, repeat.min(5)).0 * 1e-9)
 }
 
 fn as_json(stages: &Stages, measured: &[Measured], gradient: Option<(f64, f64)>, batch: usize, peak: f64) -> Value {
@@ -194,6 +197,7 @@ fn as_json(stages: &Stages, measured: &[Measured], gradient: Option<(f64, f64)>,
                 "kernel": m.name,
                 "ns_per_call": m.call * 1e9,
                 "ns_per_sample": m.per_sample() * 1e9,
+                "ns_per_call_min": m.least * 1e9,
                 "lanes": m.lanes,
                 "multiply_adds": m.multiply_adds,
                 "gflops": m.gflops(),

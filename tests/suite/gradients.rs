@@ -32,11 +32,12 @@ fn lotka_volterra_gradient_matches_differences() {
     }
 }
 
-/// Every gradient method against finite differences, for every example with a loss.
+/// Every gradient method against finite differences, for every example with a loss and the small models of the benches.
 #[test]
 fn of_every_example_agree_with_differences() {
     let mut checked = 0;
-    for entry in std::fs::read_dir("examples").unwrap() {
+    let folders = ["examples", "benches/models/native"].map(|folder| std::fs::read_dir(folder).unwrap());
+    for entry in folders.into_iter().flatten() {
         let path = entry.unwrap().path();
         let is_model = path.extension().is_some_and(|e| e == "node");
         if !is_model || !std::fs::read_to_string(&path).unwrap().contains("loss =") {
@@ -51,7 +52,7 @@ fn of_every_example_agree_with_differences() {
         assert!(run.status.success(), "{}:\n{shown}\n{}", path.display(), String::from_utf8_lossy(&run.stderr));
         checked += 1;
     }
-    assert!(checked >= 7, "{checked} examples");
+    assert!(checked >= 12, "{checked} examples");
 }
 
 /// The same seed gives the same bits, whatever the number of threads.

@@ -82,7 +82,8 @@ pub(super) unsafe fn expm1<L: Lanes>(x: L) -> L {
     }
 }
 
-/// tanh x = expm1(2x)/(expm1(2x) + 2) on |x|, sign restored: odd exactly.
+/// tanh x on |x|, sign restored: odd exactly, and never beyond ±1. In double precision expm1(2x)/(expm1(2x) + 2), at
+/// most 2 ulp; in single precision a fraction of polynomials, at most 6 ulp, in half the time.
 #[inline(always)]
 pub(super) unsafe fn tanh<L: Lanes>(x: L) -> L {
     // SAFETY: the caller has promised the tier of `L`.
@@ -90,6 +91,15 @@ pub(super) unsafe fn tanh<L: Lanes>(x: L) -> L {
         let sign = x.and(L::splat(L::Elem::SIGN));
         let magnitude = x.xor(sign);
         let limit = L::splat(L::Elem::ZERO).sub(L::splat(L::Elem::EXPM1_MIN));
+        let [above, below] = L::Elem::TANH;
+        if !above.is_empty() {
+            let limit = limit.mul(L::splat(L::Elem::HALF));
+            let x = L::select(limit.less(magnitude), limit, magnitude);
+            let square = x.mul(x);
+            let y = x.mul(polynomial(square, above)).div(polynomial(square, below));
+            let one = L::splat(L::Elem::ONE);
+            return L::select(one.less(y), one, y).or(sign);
+        }
         let twice = magnitude.add(magnitude);
         let e = expm1(L::select(limit.less(twice), limit, twice));
         e.div(e.add(L::splat(L::Elem::TWO))).or(sign)
