@@ -2,7 +2,7 @@
 
 use crate::graphs::{Rng, close, interpret, random_graph, values};
 use proptest::prelude::*;
-use pullback::graph::{Binary, Graph, Leaf, NodeId, Unary};
+use pullback::graph::{Binary, Graph, Leaf, NodeId, Op, Unary};
 use pullback::opt::{self, rules::RULES};
 
 /// A graph on which a rule must fire, and its root.
@@ -81,6 +81,30 @@ fn every_rule_fires_and_keeps_the_value() {
         let mut h = simple.graph;
         let x = h.leaf(Leaf::Input(0), &[5]);
         close(&interpret(&h, &[x], &data, &simple.roots, 1), &before, 1e-15, rule.law);
+    }
+}
+
+/// Half powers become products, roots and reciprocals, with the limits and the domain of the power.
+#[test]
+fn powers_are_products() {
+    let at = [0.0, 1e-310, 1e-60, 0.3, 1.0, 2.5, 1e60, f64::INFINITY, f64::NAN, -0.7, -1e60];
+    for k in -8..=8 {
+        let exponent = f64::from(k) / 2.0;
+        let mut g = Graph::new();
+        let x = g.leaf(Leaf::Input(0), &[at.len()]);
+        let n = g.full(exponent, &[at.len()]);
+        let y = g.map2(Binary::Pow, x, n);
+        let simple = opt::simplify(&g, &[y]);
+        let mut h = simple.graph;
+        let root = simple.roots[0];
+        assert!(!h.reachable(&[root]).iter().any(|&id| h.node(id).op == Op::Map2(Binary::Pow)), "{exponent}");
+        let x = h.leaf(Leaf::Input(0), &[at.len()]);
+        let found = interpret(&h, &[x], &[at.to_vec()], &[root], 1);
+        for (x, y) in at.iter().zip(&found[0]) {
+            let wanted = x.powf(exponent);
+            let same = (wanted.is_nan() && y.is_nan()) || (wanted - y).abs() <= 1e-15 * wanted.abs() || wanted == *y;
+            assert!(same, "{x}^{exponent} is {wanted}, not {y}");
+        }
     }
 }
 

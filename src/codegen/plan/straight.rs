@@ -13,6 +13,10 @@ use std::collections::HashMap;
 /// calls would win again has not been measured.
 pub const LONGEST: usize = 600;
 
+/// Multiply-adds of the largest product in straight code. A kernel is faster from there on: a network 2 → 50 → 2 takes 360
+/// ns as straight code and 295 ns with loops and kernels.
+const LARGEST_PRODUCT: usize = 64;
+
 /// One scalar operation; operands are positions of earlier ones.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar {
@@ -214,7 +218,13 @@ fn cost(g: &Graph, id: NodeId) -> Option<usize> {
     let size = g.size(id);
     Some(match &node.op {
         Op::Map1(_) | Op::Map2(_) | Op::Compare(_) | Op::Select => size,
-        Op::Einsum(spec) => extents(g, spec, &node.args).iter().product::<usize>() * node.args.len(),
+        Op::Einsum(spec) => {
+            let products: usize = extents(g, spec, &node.args).iter().product();
+            if products > LARGEST_PRODUCT {
+                return None;
+            }
+            products * node.args.len()
+        }
         // Entries that only move still take time to compile.
         Op::Const(_)
         | Op::Iota
