@@ -54,6 +54,7 @@ pub const CODES: &[(&str, &str)] = &[
     (INITIALISER, "an unknown initialiser"),
     (NO_DERIVATIVE, "a derivative that does not exist"),
     (TIME, "`t` outside of the equations"),
+    (NOT_LIPSCHITZ, "a right-hand side that is not Lipschitz"),
     (EVENT, "an event that cannot be found or does nothing"),
 ];
 
@@ -109,4 +110,5 @@ pub(crate) const TWICE: &str = "N0418";
 pub(crate) const INITIALISER: &str = "N0419";
 pub(crate) const NO_DERIVATIVE: &str = "N0420";
 pub(crate) const TIME: &str = "N0421";
+pub(crate) const NOT_LIPSCHITZ: &str = "N0422";
 pub(crate) const EVENT: &str = "N0430";

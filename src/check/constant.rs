@@ -1,7 +1,7 @@
-//! Values of constant expressions, for sizes and start values.
+//! Values of constant expressions, for sizes and start values, and of others where the values of their leaves are given.
 
-use super::program::{ExprId, Kind, Program};
-use crate::graph::{Binary, Relation, Scalar, Unary};
+use super::program::{ExprId, Kind, Program, Typed};
+use crate::graph::{Binary, Einsum, Relation, Scalar, Unary};
 
 /// An elementwise function of one number.
 pub(super) fn unary(f: Unary, x: f64) -> f64 {
@@ -72,24 +72,43 @@ fn relation(r: Relation, a: f64, b: f64) -> f64 {
 /// More operations than this are no start value.
 const MAX_WORK: usize = 1 << 24;
 
+/// More multiplications than this neither.
+const MAX_PRODUCTS: usize = 1 << 20;
+
 /// The entries of a constant expression, row-major; `None` if it is not constant (or too large to evaluate here).
 pub(super) fn evaluate(program: &Program, id: ExprId) -> Option<Vec<f64>> {
-    let mut needed = vec![false; id.index() + 1];
-    needed[id.index()] = true;
-    for k in (0..=id.index()).rev() {
-        if needed[k] {
-            for o in program.exprs[k].kind.operands() {
-                needed[o.index()] = true;
-            }
+    values(program, &needed(program, &[id]), &|_| None)?.pop().flatten()
+}
+
+/// What the values of `roots` are computed from, arguments before users.
+pub(super) fn needed(program: &Program, roots: &[ExprId]) -> Vec<usize> {
+    let last = roots.iter().map(|id| id.index()).max().unwrap_or(0);
+    let mut needed = vec![false; last + 1];
+    roots.iter().for_each(|id| needed[id.index()] = true);
+    for k in (0..=last).rev() {
+        // A solution is a given value: what it was sampled from is not evaluated.
+        if needed[k] && !matches!(program.exprs[k].kind, Kind::Sample { .. }) {
+            program.exprs[k].kind.operands().iter().for_each(|o| needed[o.index()] = true);
         }
     }
-    let mut values: Vec<Option<Vec<f64>>> = vec![None; id.index() + 1];
-    for k in 0..=id.index() {
-        if needed[k] {
-            values[k] = Some(one(program, k, &values)?);
-        }
+    (0..=last).filter(|&k| needed[k]).collect()
+}
+
+/// The entries of every expression of `order` (see [`needed`]), by its place in the arena. `leaf` is asked first for
+/// everything that has no value of its own; `None`: something cannot be evaluated here.
+pub(super) fn values(
+    program: &Program,
+    order: &[usize],
+    leaf: &dyn Fn(&Typed) -> Option<Vec<f64>>,
+) -> Option<Vec<Option<Vec<f64>>>> {
+    let mut values: Vec<Option<Vec<f64>>> = vec![None; order.last()? + 1];
+    for &k in order {
+        values[k] = Some(match leaf(&program.exprs[k]) {
+            Some(given) => given,
+            None => one(program, k, &values)?,
+        });
     }
-    values.pop().flatten()
+    Some(values)
 }
 
 fn one(program: &Program, k: usize, values: &[Option<Vec<f64>>]) -> Option<Vec<f64>> {
@@ -107,7 +126,7 @@ fn one(program: &Program, k: usize, values: &[Option<Vec<f64>>]) -> Option<Vec<f
         Kind::Iota => (0..n).map(|i| i as f64).collect(),
         Kind::Delta => (0..n).map(|i| f64::from(i / shape[0] == i % shape[0])).collect(),
         Kind::Map1(f, a) => value(a)?.iter().map(|x| unary(*f, *x)).collect(),
-        Kind::Stop(a) | Kind::Reshape(a) => value(a)?.to_vec(),
+        Kind::Stop(a) | Kind::Reshape(a) | Kind::Argument(_, a) => value(a)?.to_vec(),
         Kind::Map2(f, a, b) => {
             let (a, b) = (value(a)?, value(b)?);
             (0..n).map(|i| binary(*f, at(a, i), at(b, i))).collect()
@@ -141,8 +160,78 @@ fn one(program: &Program, k: usize, values: &[Option<Vec<f64>>]) -> Option<Vec<f
             let axes = axes?;
             indices(&shape).map(|index| a[axes.iter().zip(&from).fold(0, |p, (x, m)| p * m + index[*x])]).collect()
         }
-        _ => return None,
+        Kind::Einsum(spec, args) => contract(program, spec, args, values)?,
+        Kind::MaxLast(a) => rows(program, *a, values, largest)?,
+        Kind::LogSumExpLast(a) => rows(program, *a, values, log_sum_exp)?,
+        Kind::ArgMax(a) => rows(program, *a, values, place_of_largest)?,
+        Kind::Param(_)
+        | Kind::Input(_)
+        | Kind::Noise(_)
+        | Kind::Length(_)
+        | Kind::Time(_)
+        | Kind::State { .. }
+        | Kind::Conv { .. }
+        | Kind::Gather(..)
+        | Kind::Interp { .. }
+        | Kind::Bind { .. }
+        | Kind::Derivative { .. }
+        | Kind::Sample { .. } => return None,
     })
+}
+
+/// A function of each row of the last axis.
+fn rows(program: &Program, id: ExprId, values: &[Option<Vec<f64>>], f: fn(&[f64]) -> f64) -> Option<Vec<f64>> {
+    let width = program.ty(id).shape().last().copied().filter(|width| *width > 0)?;
+    Some(values[id.index()].as_deref()?.chunks_exact(width).map(f).collect())
+}
+
+fn largest(row: &[f64]) -> f64 {
+    row.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+}
+
+fn place_of_largest(row: &[f64]) -> f64 {
+    let most = largest(row);
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
+    row.iter().position(|x| x.total_cmp(&most).is_eq()).map_or(0.0, |at| at as f64)
+}
+
+fn log_sum_exp(row: &[f64]) -> f64 {
+    let most = largest(row);
+    if most.is_finite() { most + libm::log(row.iter().map(|x| libm::exp(x - most)).sum()) } else { most }
+}
+
+/// Any product and sum over indices.
+fn contract(program: &Program, spec: &Einsum, args: &[ExprId], values: &[Option<Vec<f64>>]) -> Option<Vec<f64>> {
+    let mut labels: Vec<u8> = spec.out.to_vec();
+    labels.extend(spec.args.iter().flatten().copied().filter(|l| !spec.out.contains(l)));
+    let mut unique: Vec<u8> = Vec::new();
+    labels.into_iter().for_each(|l| {
+        if !unique.contains(&l) {
+            unique.push(l);
+        }
+    });
+    let shapes: Vec<Vec<usize>> = args.iter().map(|a| program.ty(*a).shape()).collect();
+    let size = |label: &u8| {
+        let places = spec.args.iter().zip(&shapes);
+        places.flat_map(|(ls, shape)| ls.iter().zip(shape)).find(|(l, _)| *l == label).map(|(_, n)| *n)
+    };
+    let sizes: Vec<usize> = unique.iter().map(size).collect::<Option<_>>()?;
+    if sizes.iter().try_fold(1_usize, |p, n| p.checked_mul(*n)).is_none_or(|work| work > MAX_PRODUCTS) {
+        return None;
+    }
+    let entries: Vec<&[f64]> = args.iter().map(|a| values[a.index()].as_deref()).collect::<Option<_>>()?;
+    let place = |l: &u8| unique.iter().position(|u| u == l).unwrap_or(0);
+    let places: Vec<Vec<usize>> = spec.args.iter().map(|ls| ls.iter().map(place).collect()).collect();
+    let inner: usize = sizes[spec.out.len()..].iter().product();
+    let outer: usize = sizes[..spec.out.len()].iter().product();
+    let mut out = vec![0.0; outer];
+    for (flat, index) in indices(&sizes).enumerate() {
+        let factor = |((places, shape), entries): ((&Vec<usize>, &Vec<usize>), &&[f64])| {
+            entries[places.iter().zip(shape).fold(0, |p, (at, n)| p * n + index[*at])]
+        };
+        out[flat / inner.max(1)] += places.iter().zip(&shapes).zip(&entries).map(factor).product::<f64>();
+    }
+    Some(out)
 }
 
 fn concat(program: &Program, axis: usize, parts: &[ExprId], values: &[Option<Vec<f64>>]) -> Option<Vec<f64>> {

@@ -26,6 +26,7 @@ mod nets;
 mod notation;
 mod options;
 mod params;
+mod probe;
 mod program;
 mod reduce;
 mod scan;
@@ -105,7 +106,7 @@ fn run(file: &File, sources: &mut Sources, loader: Loader, options: &Options) ->
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
     if !failed {
         checker.warn_unused(main);
-        checker.warn_discontinuous();
+        checker.warn_breaks();
         diagnostics.append(&mut checker.diagnostics);
     }
     (if failed { None } else { Some(checker.program) }, diagnostics)

@@ -82,6 +82,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("N0419", include_str!("../../docs/errors/N0419.md")),
     ("N0420", include_str!("../../docs/errors/N0420.md")),
     ("N0421", include_str!("../../docs/errors/N0421.md")),
+    ("N0422", include_str!("../../docs/errors/N0422.md")),
     ("N0430", include_str!("../../docs/errors/N0430.md")),
     ("N0501", include_str!("../../docs/errors/N0501.md")),
     ("N0502", include_str!("../../docs/errors/N0502.md")),
