@@ -53,6 +53,8 @@ mod present;
 mod random_graphs;
 #[path = "suite/regressions.rs"]
 mod regressions;
+#[path = "suite/regularisers.rs"]
+mod regularisers;
 #[path = "suite/rules.rs"]
 mod rules;
 #[path = "suite/scaling.rs"]

@@ -36,10 +36,12 @@ impl Checker<'_> {
                 || !located(&options.method)
                 || options.reversible
                 || !options.stops.is_empty()
+                || !options.penalties.is_none()
             {
                 let word = match options {
                     o if o.reversible => "reversible steps",
                     o if !o.stops.is_empty() => "`stops`",
+                    o if !o.penalties.is_none() => "penalties on the steps",
                     o => o.method.name(),
                 };
                 let names: Vec<&str> = Method::ALL.iter().filter(|m| located(m)).map(|m| m.name()).collect();

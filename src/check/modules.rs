@@ -13,6 +13,7 @@ pub(super) const STANDARD: &[(&str, &str)] = &[
     ("nn", include_str!("../std/nn.node")),
     ("dist", include_str!("../std/dist.node")),
     ("loss", include_str!("../std/loss.node")),
+    ("reg", include_str!("../std/reg.node")),
 ];
 
 /// Reads the text of a file of the project.

@@ -26,6 +26,8 @@ const OPTIONS: &[&str] = &[
     "controller",
     "restart",
     "reversible",
+    "error_penalty",
+    "stiffness_penalty",
 ];
 
 impl Checker<'_> {
@@ -104,6 +106,7 @@ impl Checker<'_> {
             self.implicit(method, options, *gradient, e.span);
         }
         self.undone(e.span, options, *gradient);
+        self.penalised(args, options, *gradient);
         if options.fixed_step.is_none() && (options.reversible || method.tableau().embedded_order.is_none()) {
             let d = Diagnostic::error(
                 codes::OPTION_VALUE,
@@ -184,6 +187,27 @@ impl Checker<'_> {
         *gradient = Gradient::Backsolve;
     }
 
+    /// Penalties are functions of the stages of explicit steps that are kept and reversed.
+    fn penalised(&mut self, args: &[Arg], options: &SolveOptions, gradient: Gradient) {
+        let named = |a: &&Arg| a.name.as_ref().is_some_and(|n| n.text.ends_with("_penalty"));
+        let Some(at) = args.iter().find(named).filter(|_| !options.penalties.is_none()) else { return };
+        let (method, tableau) = (options.method, options.method.tableau());
+        let word = method.name();
+        let (what, help) = if !Method::ALL.contains(&method) || !options.keeps_steps() {
+            ("only the steps of explicit Runge–Kutta methods have penalties".to_owned(), "write `tsit5(…)`")
+        } else if gradient != Gradient::Discrete {
+            ("penalties on the steps need the `discrete` gradient".to_owned(), "leave out `gradient`")
+        } else if options.penalties.error > 0.0 && tableau.embedded_order.is_none() {
+            (format!("`{word}` has no error estimate to penalise"), "choose a method with one, such as `tsit5`")
+        } else if options.penalties.stiffness > 0.0 && !tableau.tells_stiffness() {
+            let help = "choose heun, dopri5, tsit5, vern7 or dopri8, or `error_penalty`";
+            (format!("no two stages of `{word}` are at the end of the step, so they do not tell how stiff it is"), help)
+        } else {
+            return;
+        };
+        self.report(Diagnostic::error(codes::OPTION_VALUE, at.value.span, what).here("not possible here").help(help));
+    }
+
     fn solve_option(
         &mut self,
         name: &str,
@@ -224,6 +248,8 @@ impl Checker<'_> {
             }
             "restart" => o.restart = self.flag(e).unwrap_or(o.restart),
             "reversible" => o.reversible = self.flag(e).unwrap_or(o.reversible),
+            "error_penalty" => o.penalties.error = self.at_least(e, scope, 0.0).unwrap_or(0.0),
+            "stiffness_penalty" => o.penalties.stiffness = self.at_least(e, scope, 0.0).unwrap_or(0.0),
             _ => {
                 let mut d = Diagnostic::error(codes::OPTION, at, format!("solvers have no option `{name}`"))
                     .here("unknown option");

@@ -268,10 +268,11 @@ impl Checker<'_> {
             ("uniform", []) => NoiseDist::Uniform { a: 0.0, b: 1.0 },
             ("uniform", [a, b]) if a < b => NoiseDist::Uniform { a: *a, b: *b },
             ("bernoulli", [p]) if (0.0..=1.0).contains(p) => NoiseDist::Bernoulli { p: *p },
+            ("steer", [centre, radius]) if *radius >= 0.0 => NoiseDist::Steer { centre: *centre, radius: *radius },
             _ => {
                 let d = Diagnostic::error(codes::DISTRIBUTION, dist.span, "a noise cannot be drawn from this")
                     .here("unknown distribution, or unusable arguments")
-                    .help("noises: `normal(mean, std)`, `uniform(a, b)`, `bernoulli(p)` with constant arguments");
+                    .help("noises: `normal(mean, std)`, `uniform(a, b)`, `bernoulli(p)`, `steer(t, b)` with constant arguments");
                 self.report(d);
                 return Value::Poison;
             }

@@ -299,6 +299,14 @@ pub enum NoiseDist {
         /// Probability of 1.
         p: f64,
     },
+    /// Uniform on [centre − radius, centre + radius), one draw for all samples of a step of training; the centre
+    /// otherwise. Ghosh et al., STEER: Simple Temporal Regularization for Neural ODEs, 2020.
+    Steer {
+        /// The nominal value.
+        centre: f64,
+        /// How far it may be off.
+        radius: f64,
+    },
 }
 
 /// A parameter.

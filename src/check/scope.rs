@@ -169,11 +169,12 @@ impl Checker<'_> {
     }
 
     fn unknown(&self, name: &str, span: Span, scope: &Scope) -> Diagnostic {
-        let nn = self.modules.iter().find(|m| m.is_std && m.prefix == "nn");
-        if nn.is_some_and(|m| m.names.contains_key(name)) || name == "nn" {
-            return Diagnostic::error(codes::MISSING_USE, span, format!("`{name}` needs the module `nn`"))
+        let mut standard = self.modules.iter().filter(|m| m.is_std && !["dist", "loss"].contains(&m.prefix.as_str()));
+        if let Some(m) = standard.find(|m| m.prefix == name || m.names.contains_key(name)) {
+            let module = &m.prefix;
+            return Diagnostic::error(codes::MISSING_USE, span, format!("`{name}` needs the module `{module}`"))
                 .here("not visible here")
-                .help("write `use nn` at the top of the file");
+                .help(format!("write `use {module}` at the top of the file"));
         }
         let mut d =
             Diagnostic::error(codes::UNKNOWN_NAME, span, format!("nothing is called `{name}`")).here("unknown name");

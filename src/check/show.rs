@@ -76,6 +76,7 @@ fn declarations(program: &Program, text: &mut String) {
             NoiseDist::Normal { mean, std } => format!("normal({mean}, {std})"),
             NoiseDist::Uniform { a, b } => format!("uniform({a}, {b})"),
             NoiseDist::Bernoulli { p } => format!("bernoulli({p})"),
+            NoiseDist::Steer { centre, radius } => format!("steer({centre}, {radius})"),
         };
         let _ = writeln!(text, "noise {}: {} ~ {dist}", n.name, spelled(&n.ty));
     }

@@ -1,5 +1,6 @@
 //! What a batch of samples brings: data, fresh draws, lengths.
 
+use super::Purpose;
 use crate::data::Dataset;
 use crate::graph::Leaf;
 use crate::lower::{Lowered, NoiseDist};
@@ -18,9 +19,12 @@ pub struct Batch<'a> {
     pub step: u64,
 }
 
+/// Keys the draws that all samples of a step share.
+const SHARED: u64 = u64::MAX;
+
 impl Batch<'_> {
     /// Writes one sample's value of a leaf; `out` has the leaf's number of entries.
-    pub(super) fn fill(&self, model: &Lowered, leaf: Leaf, sample: usize, out: &mut [f64]) {
+    pub(super) fn fill(&self, model: &Lowered, leaf: Leaf, sample: usize, purpose: Purpose, out: &mut [f64]) {
         match leaf {
             Leaf::Input(k) => {
                 let name = &model.inputs[k as usize].name;
@@ -28,7 +32,7 @@ impl Batch<'_> {
                     column.fill(sample, out);
                 }
             }
-            Leaf::Noise(k) => self.draw(&model.noises[k as usize].dist, k, sample, out),
+            Leaf::Noise(k) => self.draw(&model.noises[k as usize].dist, k, sample, purpose, out),
             Leaf::Length(k) => out[0] = self.length(model, k, sample),
             Leaf::Param(_)
             | Leaf::Natural(_)
@@ -49,14 +53,19 @@ impl Batch<'_> {
         length as f64
     }
 
-    fn draw(&self, dist: &NoiseDist, noise: u32, sample: usize, out: &mut [f64]) {
-        let stream = rng::stream(&[u64::from(noise) + 1, self.step, sample as u64]);
+    fn draw(&self, dist: &NoiseDist, noise: u32, sample: usize, purpose: Purpose, out: &mut [f64]) {
+        let sample = if matches!(dist, NoiseDist::Steer { .. }) { SHARED } else { sample as u64 };
+        let stream = rng::stream(&[u64::from(noise) + 1, self.step, sample]);
         for (i, x) in out.iter_mut().enumerate() {
             let i = i as u64;
             *x = match dist {
                 NoiseDist::Normal { mean, std } => mean + std * rng::normal(self.seed, stream, i),
                 NoiseDist::Uniform { a, b } => a + (b - a) * rng::uniform(self.seed, stream, i),
                 NoiseDist::Bernoulli { p } => rng::bernoulli(self.seed, stream, i, *p),
+                NoiseDist::Steer { centre, radius } => match purpose {
+                    Purpose::Training => centre + radius * (2.0 * rng::uniform(self.seed, stream, i) - 1.0),
+                    Purpose::Evaluation => *centre,
+                },
             };
         }
     }

@@ -7,6 +7,15 @@ use crate::graph::Leaf;
 use crate::solve::{Drift, Stats};
 use rayon::prelude::*;
 
+/// What an evaluation is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// An update of the parameters: draws of `steer` are random, and the penalties of `solve` items count.
+    Training,
+    /// Everything else: the loss as it is written, at the nominal end times.
+    Evaluation,
+}
+
 /// A sample that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
@@ -105,6 +114,11 @@ impl<T: Number> Entry<T> {
 impl<T: Number> Model<T> {
     /// Evaluates an entry point for unconstrained parameters.
     pub fn evaluate(&self, entry: &Entry<T>, raw: &[f64], batch: &Batch) -> Evaluated {
+        self.evaluate_for(Purpose::Evaluation, entry, raw, batch)
+    }
+
+    /// The same, or the objective of training: with random end times and the penalties on the steps of solves.
+    pub fn evaluate_for(&self, purpose: Purpose, entry: &Entry<T>, raw: &[f64], batch: &Batch) -> Evaluated {
         let program = &entry.program;
         let mut shared: Vec<Vec<T>> =
             program.buffers.iter().map(|b| vec![T::default(); if b.batched { 0 } else { b.len }]).collect();
@@ -120,7 +134,7 @@ impl<T: Number> Model<T> {
         }
         let tiles: Vec<&[usize]> = batch.samples.chunks(program.lanes).collect();
         let weight = 1.0 / batch.samples.len().max(1) as f64;
-        let one = |tile: &&[usize]| self.tile(entry, &shared, tile, batch, weight);
+        let one = |tile: &&[usize]| self.tile(entry, &shared, tile, (batch, purpose), weight);
         let done: Vec<Done<T>> = if self.threads > 1 && tiles.len() > 1 {
             tiles.par_iter().map(one).collect()
         } else {
@@ -130,8 +144,16 @@ impl<T: Number> Model<T> {
     }
 
     /// One tile; samples that fail are replaced by a good one of weight 0 and the tile is run again.
-    fn tile(&self, entry: &Entry<T>, shared: &[Vec<T>], samples: &[usize], batch: &Batch, weight: f64) -> Done<T> {
+    fn tile(
+        &self,
+        entry: &Entry<T>,
+        shared: &[Vec<T>],
+        samples: &[usize],
+        batch: (&Batch, Purpose),
+        weight: f64,
+    ) -> Done<T> {
         let mut work = entry.take_workspace();
+        work.penalised = (batch.1 == Purpose::Training).then_some(weight);
         let done = self.run_tile(entry, &mut work, shared, samples, batch, weight);
         entry.give_back(work);
         done
@@ -143,7 +165,7 @@ impl<T: Number> Model<T> {
         work: &mut Workspace<T>,
         shared: &[Vec<T>],
         samples: &[usize],
-        batch: &Batch,
+        batch: (&Batch, Purpose),
         weight: f64,
     ) -> Done<T> {
         let program = &entry.program;
@@ -178,7 +200,7 @@ impl<T: Number> Model<T> {
         work: &mut Workspace<T>,
         lanes: &[Option<usize>],
         stand_in: usize,
-        batch: &Batch,
+        (batch, purpose): (&Batch, Purpose),
         weight: f64,
     ) {
         for (lane, sample) in lanes.iter().enumerate() {
@@ -193,7 +215,7 @@ impl<T: Number> Model<T> {
             for (lane, sample) in lanes.iter().enumerate() {
                 match leaf {
                     Leaf::Weight => value[0] = if sample.is_some() { weight } else { 0.0 },
-                    _ => batch.fill(&self.lowered, leaf, sample.unwrap_or(stand_in), &mut value),
+                    _ => batch.fill(&self.lowered, leaf, sample.unwrap_or(stand_in), purpose, &mut value),
                 }
                 for (i, &x) in value.iter().enumerate() {
                     work.buffers[b][i * program.lanes + lane] = T::narrow(x);
@@ -253,7 +275,7 @@ impl<T: Number> Model<T> {
             out.dropped.extend(tile.dropped.iter().cloned());
         }
         let reader = Reader { program, shared: &shared, done: &done, kept };
-        out.loss = entry.roots.loss.map_or(f64::NAN, |r| reader.mean(r));
+        out.loss = entry.roots.loss.map_or(f64::NAN, |r| reader.mean(r)) + reader.penalty();
         out.metrics = entry.roots.metrics.iter().map(|&r| reader.mean(r)).collect();
         for (k, p) in self.lowered.params.iter().enumerate() {
             if let Some(root) = entry.roots.raw.get(k) {
@@ -310,6 +332,16 @@ impl<T: Number> Reader<'_, T> {
             }
         }
         sum / self.kept as f64
+    }
+
+    /// The mean of the penalties on the steps over the kept samples.
+    fn penalty(&self) -> f64 {
+        let mut sum = 0.0;
+        for tile in self.done {
+            let kept = tile.samples.iter().zip(&tile.report.penalty).filter(|(sample, _)| sample.is_some());
+            sum += kept.map(|(_, penalty)| penalty).sum::<f64>();
+        }
+        sum / self.kept.max(1) as f64
     }
 
     fn gradient(&self, root: Option<usize>, size: usize) -> Vec<f64> {

@@ -15,7 +15,7 @@ mod system;
 mod tile;
 
 pub use batch::Batch;
-pub use evaluate::{Dropped, Evaluated, SampleOutputs, Work};
+pub use evaluate::{Dropped, Evaluated, Purpose, SampleOutputs, Work};
 pub use events::{EventKernels, EventParts};
 pub use objective::{ModelObjective, ObjectiveSetup};
 pub use parameters::{initial, unconstrain};

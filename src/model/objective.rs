@@ -1,6 +1,6 @@
 //! A model with its data as what training minimises.
 
-use super::{Batch, Entry, Evaluated, Model, Number};
+use super::{Batch, Entry, Evaluated, Model, Number, Purpose};
 use crate::data::Dataset;
 use crate::train::{Dropped, Evaluation, Failure, Objective, Request};
 
@@ -31,8 +31,14 @@ impl<'m, T: Number> ModelObjective<'m, T> {
         Self { model, setup }
     }
 
-    fn run(&self, entry: &Entry<T>, params: &[f64], batch: &Batch) -> Result<(Evaluation, Evaluated), Failure> {
-        let found = self.model.evaluate(entry, params, batch);
+    fn run(
+        &self,
+        purpose: Purpose,
+        entry: &Entry<T>,
+        params: &[f64],
+        batch: &Batch,
+    ) -> Result<(Evaluation, Evaluated), Failure> {
+        let found = self.model.evaluate_for(purpose, entry, params, batch);
         if found.dropped.len() == batch.samples.len() {
             let reason = found.dropped.first().map_or("there are no samples", |d| d.reason.as_str());
             return Err(Failure {
@@ -81,7 +87,7 @@ impl<T: Number> Objective for ModelObjective<'_, T> {
             message: "the model has no loss".into(),
             advice: "add `loss = …` to the file".into(),
         })?;
-        let (evaluation, found) = self.run(entry, params, &batch)?;
+        let (evaluation, found) = self.run(Purpose::Training, entry, params, &batch)?;
         if let Some(gradient) = gradient {
             gradient.copy_from_slice(&found.raw);
         }
@@ -96,6 +102,6 @@ impl<T: Number> Objective for ModelObjective<'_, T> {
         let (Some(entry), false) = (&self.model.value, samples.is_empty()) else { return Ok(None) };
         let data = self.setup.validation.as_ref().or(self.setup.train.as_ref());
         let batch = Batch { data, samples: &samples, seed: self.setup.seed, step: VALIDATION_STEP };
-        Ok(Some(self.run(entry, params, &batch)?.0))
+        Ok(Some(self.run(Purpose::Evaluation, entry, params, &batch)?.0))
     }
 }

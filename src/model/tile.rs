@@ -6,9 +6,11 @@ use super::system::Bound;
 use super::{Model, Number};
 use crate::lower::Gradient;
 use crate::solve::{
-    self, AdjointSystem, Cotangents, Drift, EventGradient, EventTape, Failure, Problem, Solution, Stats, Tape,
+    self, AdjointSystem, Cotangents, Drift, EventGradient, EventTape, Failure, Options, Penalties, Problem, Solution,
+    Stats, Tape,
 };
 use smallvec::SmallVec;
+use std::borrow::Cow;
 
 /// Buffers and tapes of one tile; kept for the next one.
 pub(super) struct Workspace<T> {
@@ -16,6 +18,8 @@ pub(super) struct Workspace<T> {
     pub buffers: Vec<Vec<T>>,
     /// Which lanes hold a sample that counts.
     pub active: Vec<bool>,
+    /// A sample's weight in the loss, where the penalties on the steps of solves count.
+    pub penalised: Option<f64>,
     tapes: Vec<Tape<T>>,
     solutions: Vec<Option<Solution<T>>>,
     /// In the place of tapes, for systems with events.
@@ -36,6 +40,8 @@ pub(super) struct Report {
     pub backward: Vec<Stats>,
     /// Largest drift of a backsolve.
     pub drift: Option<Drift>,
+    /// Penalties on the steps of the solves, `[L]`; empty where they do not count.
+    pub penalty: Vec<f64>,
 }
 
 impl<T: Number> Workspace<T> {
@@ -45,6 +51,7 @@ impl<T: Number> Workspace<T> {
         Self {
             buffers: program.buffers.iter().map(|b| vec![T::default(); len(b)]).collect(),
             active: vec![true; program.lanes],
+            penalised: None,
             tapes: (0..program.solves).map(|_| Tape::new()).collect(),
             solutions: (0..program.solves).map(|_| None).collect(),
             event_tapes: (0..program.solves).map(|_| EventTape::default()).collect(),
@@ -128,7 +135,7 @@ impl<T: Number> Workspace<T> {
         let scratch = std::mem::take(&mut self.scratch);
         let kernels = &model.systems[call.system];
         let info = &model.lowered.systems[call.system];
-        let options = &info.options;
+        let options = &*penalised(&info.options, self.penalised.map(|_| 1.0));
         let mut event_tape = EventTape::new(with_tape && info.gradient == Gradient::Discrete);
         let (solution, scratch) = {
             let captures: SmallVec<[&[T]; 8]> =
@@ -158,6 +165,10 @@ impl<T: Number> Workspace<T> {
                     .failures
                     .push((lane, format!("{}; {}", describe(model, call.system, failure), failure.advice())));
             }
+        }
+        if self.penalised.is_some() {
+            report.penalty.resize(program.lanes, 0.0);
+            report.penalty.iter_mut().zip(&solution.stats.penalty).for_each(|(sum, own)| *sum += own);
         }
         report.forward.push(solution.stats.clone());
         let mut solution = solution;
@@ -198,7 +209,9 @@ impl<T: Number> Workspace<T> {
             let captures: SmallVec<[&[T]; 8]> =
                 call.args[3..].iter().map(|&b| self.value(program, shared, b)).collect();
             let problem = Problem { z0: &z0, t0: &t0, ts: &ts, times: ts.len() / program.lanes, active: &self.active };
-            let back = Back { model, call, problem: &problem, tape: &self.tapes[call.tape], values_bar: &values_bar };
+            let options = penalised(&model.lowered.systems[call.system].options, self.penalised);
+            let tape = &self.tapes[call.tape];
+            let back = Back { model, call, options: &options, problem: &problem, tape, values_bar: &values_bar };
             let solution = self.solutions[call.tape].as_ref();
             if kernels.lanes == program.lanes {
                 let mut system = Bound::new(kernels, captures, scratch).with_bars();
@@ -254,10 +267,20 @@ impl<T: Number> Workspace<T> {
     }
 }
 
+/// Options of a solve whose penalties count with this weight, or not at all.
+fn penalised(options: &Options, weight: Option<f64>) -> Cow<'_, Options> {
+    if options.penalties.is_none() {
+        return Cow::Borrowed(options);
+    }
+    let penalties = weight.map_or_else(Penalties::default, |weight| options.penalties.scaled(weight));
+    Cow::Owned(Options { penalties, ..options.clone() })
+}
+
 /// What a reverse pass starts from.
 struct Back<'a, T> {
     model: &'a Model<T>,
     call: &'a SolveCall,
+    options: &'a Options,
     problem: &'a Problem<'a, T>,
     tape: &'a Tape<T>,
     values_bar: &'a [T],
@@ -268,10 +291,10 @@ impl<T: Number> Back<'_, T> {
         let info = &self.model.lowered.systems[self.call.system];
         match (info.gradient, solution) {
             (Gradient::Backsolve, Some(solution)) => {
-                solve::backsolve(system, self.problem, &info.options, solution, self.values_bar)
+                solve::backsolve(system, self.problem, self.options, solution, self.values_bar)
             }
             (Gradient::Backsolve | Gradient::Discrete, _) => {
-                solve::discrete(system, self.problem, &info.options, self.tape, self.values_bar)
+                solve::discrete(system, self.problem, self.options, self.tape, self.values_bar)
             }
         }
     }
@@ -285,7 +308,7 @@ impl<T: Number> Back<'_, T> {
             Gradient::Discrete => EventGradient::Discrete,
             Gradient::Backsolve => EventGradient::Backsolve,
         };
-        solve::reverse_events(system, self.problem, &info.options, tape, solution, self.values_bar, method)
+        solve::reverse_events(system, self.problem, self.options, tape, solution, self.values_bar, method)
     }
 }
 

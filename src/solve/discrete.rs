@@ -14,6 +14,7 @@ use super::failure::{Failure, FailureKind};
 use super::implicit;
 use super::kernel::{Kernel, Row, combine};
 use super::options::{Options, Stepping};
+use super::penalty::Penalty;
 use super::real::Real;
 use super::schedule::Schedule;
 use super::system::{AdjointSystem, Cotangents, Problem, ReverseStep, Stats};
@@ -55,7 +56,8 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
     let schedule = Schedule::new(problem, options, dim, lanes);
     let mut reverse = Reverse::new(problem, options, tape, values_bar, &schedule, dim);
     let longest = reverse.steps.iter().copied().max().unwrap_or(0);
-    if sys.whole_steps() && lanes == 1 && reverse.extra.stages() == 0 && longest > 0 {
+    let plain = reverse.extra.stages() == 0 && reverse.penalty.is_none();
+    if sys.whole_steps() && lanes == 1 && plain && longest > 0 {
         reverse.run_alone(sys);
         reverse.finish(sys);
         return reverse.cotangents;
@@ -65,6 +67,7 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
         reverse.evaluate_extra(sys);
         reverse.outputs(back);
         reverse.extra_stages(sys);
+        reverse.penalties();
         if sys.whole_steps() {
             reverse.whole_step(sys);
         } else {
@@ -103,6 +106,7 @@ struct Reverse<'a, R: Real> {
     kernel: Kernel<R>,
     columns: Vec<Row<R>>,
     extra: Extra<R>,
+    penalty: Option<Penalty<R>>,
     /// Steps to reverse, `[L]`; 0 for lanes without a result.
     steps: Vec<usize>,
     /// Lanes with a result, `[L]`.
@@ -172,6 +176,7 @@ impl<'a, R: Real> Reverse<'a, R> {
             times: options.time_cotangents,
             columns: kernel.columns(),
             extra: Extra::new(kernel.tableau, dim, lanes),
+            penalty: Penalty::new(options.penalties, &kernel),
             kernel,
             steps,
             host: good.iter().position(|good| *good),
@@ -334,6 +339,14 @@ impl<'a, R: Real> Reverse<'a, R> {
                 *z_bar += *mu;
             }
             self.stage_time(c);
+        }
+    }
+
+    /// The penalties on the steps depend on their stages and lengths, like dense output.
+    fn penalties(&mut self) {
+        let Some(penalty) = &mut self.penalty else { return };
+        for lane in (0..self.kernel.lanes).filter(|&lane| self.step[lane].is_some()) {
+            self.h_bar[lane] += penalty.pull_step(&self.kernel, lane, &mut self.dense);
         }
     }
 

@@ -7,6 +7,7 @@ use super::implicit;
 use super::kept::Kept;
 use super::kernel::{Kernel, Row, combine};
 use super::options::{Options, Stepping};
+use super::penalty::Penalty;
 use super::real::Real;
 use super::schedule::Schedule;
 use super::stepper::Stepper;
@@ -60,6 +61,7 @@ pub fn solve<R: Real, S: System<R>>(
         kept.reset(size, kernel.tableau.stages());
     }
     let mut extra = Extra::new(kernel.tableau, dim, lanes);
+    let mut penalty = Penalty::new(options.penalties, &kernel);
     kernel.z.copy_from_slice(problem.z0);
     kernel.t.copy_from_slice(problem.t0);
     kernel.t_next.copy_from_slice(problem.t0);
@@ -74,7 +76,7 @@ pub fn solve<R: Real, S: System<R>>(
         stepper.check_finite(&kernel);
         stepper.first_steps(&mut kernel, &schedule.span, |t, z, dz| sys.rhs(t, z, dz));
     }
-    if sys.whole_steps() && lanes == 1 && extra.stages() == 0 {
+    if sys.whole_steps() && lanes == 1 && extra.stages() == 0 && penalty.is_none() {
         single::run(sys, &mut kernel, &mut stepper, &mut outputs, tape.as_deref_mut());
     }
     while stepper.any_running() {
@@ -106,6 +108,9 @@ pub fn solve<R: Real, S: System<R>>(
             }
             if let Some(tape) = &mut tape {
                 tape.push(lane, s, &kernel.z_new, &kernel.ks);
+            }
+            if let Some(penalty) = &mut penalty {
+                stepper.stats.penalty[lane] += penalty.of_step(&kernel, lane);
             }
             stepper.running[lane] = s < 1.0;
         }

@@ -2,6 +2,7 @@
 
 use super::control::Controller;
 use super::failure::FailureKind;
+use super::penalty::Penalties;
 use super::tableau::Method;
 
 /// Which samples share a step size.
@@ -84,6 +85,8 @@ pub struct Options {
     pub time_cotangents: bool,
     /// `backsolve` takes the stored state again at every output time instead of its own.
     pub restart: bool,
+    /// Penalties on the steps that a solve adds up and `discrete` differentiates, for explicit Runge–Kutta methods.
+    pub penalties: Penalties,
 }
 
 impl Default for Options {
@@ -107,6 +110,7 @@ impl Default for Options {
             positions: Vec::new(),
             time_cotangents: true,
             restart: true,
+            penalties: Penalties::default(),
         }
     }
 }

@@ -142,7 +142,7 @@ pub struct Problem<'a, R> {
 }
 
 /// Work done.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Stats {
     /// Accepted steps, `[L]`.
     pub accepted: Vec<usize>,
@@ -156,17 +156,20 @@ pub struct Stats {
     pub vjp_calls: usize,
     /// Evaluations of the Jacobian.
     pub jacobian_calls: usize,
+    /// The penalties on the steps, weighted ([`super::Options::penalties`]), `[L]`.
+    pub penalty: Vec<f64>,
 }
 
 impl Stats {
     pub(super) fn new(lanes: usize) -> Self {
-        Self { accepted: vec![0; lanes], rejected: vec![0; lanes], ..Self::default() }
+        Self { accepted: vec![0; lanes], rejected: vec![0; lanes], penalty: vec![0.0; lanes], ..Self::default() }
     }
 
     pub(super) fn add(&mut self, more: &Self) {
         let lanes = |sum: &mut [usize], more: &[usize]| sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
         lanes(&mut self.accepted, &more.accepted);
         lanes(&mut self.rejected, &more.rejected);
+        self.penalty.iter_mut().zip(&more.penalty).for_each(|(sum, more)| *sum += more);
         self.rhs_calls += more.rhs_calls;
         self.rhs_evaluations += more.rhs_evaluations;
         self.vjp_calls += more.vjp_calls;

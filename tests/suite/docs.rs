@@ -283,7 +283,7 @@ fn the_reference_names_everything() {
         let text = format!("`{signature}`");
         need(&reference, "a built-in function", text);
     }
-    for module in ["nn", "dist", "loss"] {
+    for module in ["nn", "dist", "loss", "reg"] {
         for line in read(&format!("src/std/{module}.node")).lines() {
             let declared = line.strip_prefix("fn ").or_else(|| line.strip_prefix("layer "));
             let Some(name) = declared.and_then(|l| l.split('(').next()) else { continue };

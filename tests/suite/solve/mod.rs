@@ -9,6 +9,7 @@ mod golden;
 mod implicit;
 mod implicit_gradients;
 mod lanes;
+mod penalty;
 mod problems;
 mod stiff;
 mod support;
