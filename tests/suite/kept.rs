@@ -1,5 +1,6 @@
 //! Right-hand sides that leave values for their pull-backs give the gradient of those that do not.
 
+use crate::shared_time::near;
 use pullback::compile::{Settings, compile, derive, kept};
 use pullback::graph::{Op, Unary};
 use pullback::load::{Request, load};
@@ -36,15 +37,6 @@ fn evaluate(lowered: Lowered, count: usize, lanes: usize) -> Evaluated {
     let samples: Vec<usize> = (0..count).collect();
     let batch = Batch { data: None, samples: &samples, seed: 5, step: 0 };
     model.evaluate(model.gradient.as_ref().unwrap(), &raw, &batch)
-}
-
-fn near(a: &Evaluated, b: &Evaluated, tolerance: f64) {
-    let pairs = a.raw.iter().zip(&b.raw).chain(std::iter::once((&a.loss, &b.loss)));
-    let size = a.raw.iter().fold(a.loss.abs(), |size, x| size.max(x.abs()));
-    assert!(size.is_finite() && size > 0.0);
-    for (x, y) in pairs {
-        assert!((x - y).abs() <= tolerance * size, "{x} and {y}");
-    }
 }
 
 #[test]

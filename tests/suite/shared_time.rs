@@ -90,7 +90,8 @@ fn a_sample_that_fails_takes_no_other_along() {
     }
 }
 
-fn near(a: &Evaluated, b: &Evaluated, tolerance: f64) {
+/// Two evaluations have the same loss and gradient, to a tolerance relative to the largest entry.
+pub fn near(a: &Evaluated, b: &Evaluated, tolerance: f64) {
     let pairs = a.raw.iter().zip(&b.raw).chain(std::iter::once((&a.loss, &b.loss)));
     let size = a.raw.iter().fold(a.loss.abs(), |size, x| size.max(x.abs()));
     assert!(size.is_finite() && size > 0.0);
