@@ -1,14 +1,16 @@
 //! Convolution and its two transposes, samples in the lanes: `[image][channel][y][x][lane]` and, for a kernel that the
 //! samples share, `[output][channel][y][x]`. Directly, without an expanded copy of the input: the window is cut at the
 //! border instead of multiplying zeros. Samples are taken two vectors at a time; of these the operands are copied into
-//! one contiguous block (`pack`), which the second-level cache holds for images of this kind.
+//! one contiguous block (`pack`), which the second-level cache holds for images of this kind. Where 3×3 kernels join many
+//! channels, there is a way with fewer products (`minimal`).
 //!
 //! Each entry is one chain of fused operations in a fixed order (`conv_taps`), or a sum by lanes (`conv_kernel`), so
 //! that results do not depend on what else is computed.
 
 use super::lanes::{Elem, Lanes};
-use super::{conv_kernel, conv_taps};
-use crate::graph::{Conv, ConvPart, ConvSizes};
+use super::{conv_kernel, conv_taps, minimal};
+pub(super) use crate::graph::ConvPart;
+use crate::graph::{Conv, ConvSizes};
 
 /// How the samples take part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ pub type ConvKernel<T> =
     unsafe extern "C" fn(desc: *const ConvDesc, a: *const T, b: *const T, out: *mut T, scratch: *mut T);
 
 /// The most samples that are worked on at once: two of the widest vectors.
-const MOST_LANES: usize = 32;
+pub(super) const MOST_LANES: usize = 32;
 
 impl ConvDesc {
     /// Describes a node of the graph.
@@ -90,13 +92,15 @@ impl ConvDesc {
         if of(ConvSamples::Own) {
             return 1;
         }
-        if of(ConvSamples::Summed) {
-            return (input + output) * MOST_LANES;
+        match (of(ConvSamples::Summed), minimal::pays(self)) {
+            (true, true) => minimal::scratch_summed(self),
+            (true, false) => (input + output) * MOST_LANES,
+            (false, true) => minimal::scratch_apart(self),
+            (false, false) => (if self.is(ConvPart::Input) { output } else { input }) * MOST_LANES,
         }
-        (if self.is(ConvPart::Input) { output } else { input }) * MOST_LANES
     }
 
-    fn is(&self, part: ConvPart) -> bool {
+    pub(super) fn is(&self, part: ConvPart) -> bool {
         self.part == part as usize
     }
 
@@ -133,28 +137,34 @@ pub(super) unsafe fn convolve<L: Lanes>(
     out: *mut L::Elem,
     scratch: *mut L::Elem,
 ) {
+    let of = |samples: ConvSamples| d.samples == samples as usize;
     // SAFETY: the caller's promise.
     unsafe {
-        if d.samples == ConvSamples::Summed as usize {
-            summed::<L>(d, a, b, out, scratch);
-        } else if d.samples == ConvSamples::Own as usize {
-            own::<L>(d, a, b, out);
-        } else {
-            apart::<L>(d, a, b, out, scratch);
+        if of(ConvSamples::Own) {
+            return own::<L>(d, a, b, out);
+        }
+        if of(ConvSamples::Summed) && d.accumulate == 0 {
+            clear(out, d.outputs * d.channels * d.taps());
+        }
+        match (of(ConvSamples::Summed), minimal::pays(d)) {
+            (true, true) => minimal::summed::<L>(d, a, b, out, scratch),
+            (true, false) => summed::<L>(d, a, b, out, scratch),
+            (false, true) => minimal::apart::<L>(d, a, b, out, scratch),
+            (false, false) => apart::<L>(d, a, b, out, scratch),
         }
     }
 }
 
 /// Some samples: the first, how many, and whether they take two vectors.
 #[derive(Clone, Copy)]
-struct Block {
-    first: usize,
-    count: usize,
-    wide: bool,
+pub(super) struct Block {
+    pub(super) first: usize,
+    pub(super) count: usize,
+    pub(super) wide: bool,
 }
 
 impl Block {
-    fn from<L: Lanes>(first: usize, lanes: usize) -> Self {
+    pub(super) fn from<L: Lanes>(first: usize, lanes: usize) -> Self {
         let wide = lanes - first > L::WIDTH;
         Self { first, count: (lanes - first).min(if wide { 2 * L::WIDTH } else { L::WIDTH }), wide }
     }
@@ -187,7 +197,7 @@ unsafe fn apart<L: Lanes>(
     }
 }
 
-/// The transpose with respect to the kernel.
+/// out += the transpose with respect to the kernel.
 #[inline(always)]
 unsafe fn summed<L: Lanes>(
     d: &ConvDesc,
@@ -199,9 +209,6 @@ unsafe fn summed<L: Lanes>(
     let (from, to) = (d.input_entries(), d.output_entries());
     // SAFETY: the images and the samples exist; scratch has room for both images of them.
     unsafe {
-        if d.accumulate == 0 {
-            clear(out, d.outputs * d.channels * d.taps());
-        }
         let mut first = 0;
         while first < d.lanes {
             let block = Block::from::<L>(first, d.lanes);
@@ -218,7 +225,7 @@ unsafe fn summed<L: Lanes>(
 
 /// Some lanes of every entry, one entry after another, missing lanes zero; `from` itself if it is just these.
 #[inline(always)]
-unsafe fn pack<L: Lanes>(
+pub(super) unsafe fn pack<L: Lanes>(
     from: *const L::Elem,
     entries: usize,
     lanes: usize,
@@ -245,7 +252,7 @@ unsafe fn pack<L: Lanes>(
     to
 }
 
-unsafe fn clear<T: Elem>(out: *mut T, n: usize) {
+pub(super) unsafe fn clear<T: Elem>(out: *mut T, n: usize) {
     for i in 0..n {
         // SAFETY: the caller gives n elements.
         unsafe { out.add(i).write(T::ZERO) }

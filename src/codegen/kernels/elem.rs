@@ -81,6 +81,10 @@ impl Elem for f64 {
     const TRIG_MAX: f64 = 1.0e5;
 
     #[inline(always)]
+    fn of(value: f64) -> f64 {
+        value
+    }
+    #[inline(always)]
     fn add(self, other: f64) -> f64 {
         self + other
     }
@@ -140,6 +144,11 @@ impl Elem for f32 {
     const PI_2: [f32; 3] = [1.5707963705062866, -4.371395334601402e-08, 2.5633440682570896e-12];
     const TRIG_MAX: f32 = 8192.0;
 
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "rounding is meant")]
+    fn of(value: f64) -> f32 {
+        value as f32
+    }
     #[inline(always)]
     fn add(self, other: f32) -> f32 {
         self + other

@@ -62,6 +62,8 @@ pub trait Elem: Copy + PartialEq + PartialOrd + std::fmt::Debug + 'static {
     /// |x| above which sin and cos go through the scalar reference.
     const TRIG_MAX: Self;
 
+    /// Rounded to the type.
+    fn of(value: f64) -> Self;
     fn add(self, other: Self) -> Self;
     fn fused_mul_add(self, factor: Self, addend: Self) -> Self;
     fn scalar_sin(self) -> Self;

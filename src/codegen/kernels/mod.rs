@@ -18,6 +18,7 @@ mod exponential;
 mod gemm;
 mod lanes;
 mod logarithm;
+mod minimal;
 mod portable;
 pub mod scalar;
 mod small_gemm;
