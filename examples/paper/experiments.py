@@ -6,6 +6,7 @@ import importlib.util
 import math
 import statistics
 
+import classifiers
 import floors
 from lab import HERE, spread, table
 
@@ -303,4 +304,6 @@ def reversal(lab):
     return table(["distance after 5 units of time and back, tolerance", *(f"1e-{d}" for d in digits)], rows)
 
 
-ALL = {f.__name__: f for f in (poisson, limits, density_matching, likelihood, latent_ode)}
+SHORT = {f.__name__: f for f in (poisson, limits, density_matching, likelihood, latent_ode)}
+# What needs a download and hours.
+ALL = {**SHORT, "mnist": classifiers.mnist}

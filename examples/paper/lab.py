@@ -32,7 +32,12 @@ class Lab:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise SystemExit(f"{' '.join(command)}\n{done.stderr}{done.stdout}")
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        return self.last(done.stdout)
+
+    @staticmethod
+    def last(text):
+        """The object on the last line."""
+        return json.loads(text.strip().splitlines()[-1])
 
     def kept(self, name, inputs, make):
         """`make()` as JSON in a file, made again only if `inputs` (words and files) changed."""
