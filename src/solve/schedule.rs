@@ -44,8 +44,14 @@ impl Schedule {
             alike: lanes == 1 || options.stepping == Stepping::Batch,
             failures: vec![None; lanes],
         };
+        let wrong = options.check();
+        let mut planned = None;
         for lane in (0..lanes).filter(|&lane| problem.active[lane]) {
-            let kind = options.check().or_else(|| schedule.plan_lane(problem.ts, lane));
+            if planned.is_some_and(|before| schedule.copy_plan(problem.ts, before, lane)) {
+                continue;
+            }
+            let kind = wrong.clone().or_else(|| schedule.plan_lane(problem.ts, lane));
+            planned = if kind.is_none() { Some(lane) } else { planned };
             schedule.failures[lane] = kind.map(|kind| Failure { kind, t: problem.t0[lane], component: None });
         }
         if options.stepping == Stepping::Batch {
@@ -53,6 +59,21 @@ impl Schedule {
             schedule.alike = schedule.has_like_times(problem);
         }
         schedule
+    }
+
+    /// The plan of the lane `from`, if `lane` has the same times.
+    fn copy_plan(&mut self, ts: &[f64], from: usize, lane: usize) -> bool {
+        let time = |lane: usize, j: usize| ts[j * self.lanes + lane].to_bits();
+        let same = self.t0[from].to_bits() == self.t0[lane].to_bits()
+            && (0..self.times).all(|j| time(from, j) == time(lane, j));
+        if same {
+            self.t_end[lane] = self.t_end[from];
+            self.span[lane] = self.span[from];
+            self.owner[lane] = self.owner[from];
+            let order = from * self.times..(from + 1) * self.times;
+            self.order.copy_within(order, lane * self.times);
+        }
+        same
     }
 
     fn plan_lane(&mut self, ts: &[f64], lane: usize) -> Option<FailureKind> {
@@ -103,10 +124,12 @@ impl Schedule {
         failures: &mut [Option<Failure>],
     ) {
         let dim = values_bar.len() / (self.times * self.lanes).max(1);
-        for (i, bar) in values_bar.iter().enumerate() {
-            let (lane, component) = (i % self.lanes, Some(i / self.lanes % dim));
-            if active[lane] && !bar.is_finite() {
-                let t = self.t0[lane];
+        for (i, row) in values_bar.chunks_exact(self.lanes.max(1)).enumerate() {
+            if row.iter().all(|bar| bar.is_finite()) {
+                continue;
+            }
+            for lane in (0..self.lanes).filter(|&lane| active[lane] && !row[lane].is_finite()) {
+                let (t, component) = (self.t0[lane], Some(i % dim));
                 failures[lane].get_or_insert(Failure { kind: FailureKind::NotFinite, t, component });
             }
         }
