@@ -100,7 +100,7 @@ def variant(lab, solver, digits):
 
 def asked(lab, command, path, params, *words):
     """What a command says of 1,000 test images or of a batch of 64, kept with its time in ms."""
-    name = f"mnist/{command}_{path.stem}_{params.parent.name if params else 'start'}_{'_'.join(map(str, words)) or 'all'}"
+    name = f"mnist/{command}_{path.stem}_{params.parent.name if params else 'start'}_{'_'.join(str(w).strip('-') for w in words)}"
     more = ["--params", params] if params else []
     files = [path, *([params] if params else [])]
     return lab.kept(name, [command, *map(str, words), *files], lambda: lab.call(command, path, *more, *words))

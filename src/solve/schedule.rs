@@ -50,7 +50,7 @@ impl Schedule {
             if planned.is_some_and(|before| schedule.copy_plan(problem.ts, before, lane)) {
                 continue;
             }
-            let kind = wrong.clone().or_else(|| schedule.plan_lane(problem.ts, lane));
+            let kind = wrong.or_else(|| schedule.plan_lane(problem.ts, lane));
             planned = if kind.is_none() { Some(lane) } else { planned };
             schedule.failures[lane] = kind.map(|kind| Failure { kind, t: problem.t0[lane], component: None });
         }
