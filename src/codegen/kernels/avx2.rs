@@ -22,7 +22,7 @@ macro_rules! avx2_lanes {
         $splat:ident $load:ident $store:ident $maskload:ident $store_first:ident
         $add:ident $sub:ident $mul:ident $div:ident $sqrt:ident $fma:ident $fnma:ident
         $cmp:ident $blend:ident $movemask:ident $and:ident $or:ident $xor:ident
-        $to_int:ident $from_int:ident $int_add:ident $shl:ident $shr:ident, $sum:expr
+        $to_int:ident $from_int:ident $int_add:ident $shl:ident $shr:ident, $sum:expr, $strided:expr
     ) => {
         impl $name {
             #[inline(always)]
@@ -149,6 +149,11 @@ macro_rules! avx2_lanes {
                 Self(unsafe { $from_int($shr::<$fraction_bits>($to_int(self.0))) })
             }
             #[inline(always)]
+            unsafe fn strided(from: *const $elem, step: isize) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $strided(from, step) })
+            }
+            #[inline(always)]
             unsafe fn sum(self) -> $elem {
                 // SAFETY: see the impl.
                 unsafe { $sum(self.0) }
@@ -162,14 +167,14 @@ avx2_lanes!(
     _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_maskload_pd store_first_f64
     _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd _mm256_sqrt_pd _mm256_fmadd_pd _mm256_fnmadd_pd
     _mm256_cmp_pd _mm256_blendv_pd _mm256_movemask_pd _mm256_and_pd _mm256_or_pd _mm256_xor_pd
-    _mm256_castpd_si256 _mm256_castsi256_pd _mm256_add_epi64 _mm256_slli_epi64 _mm256_srli_epi64, sum_f64
+    _mm256_castpd_si256 _mm256_castsi256_pd _mm256_add_epi64 _mm256_slli_epi64 _mm256_srli_epi64, sum_f64, strided_f64
 );
 avx2_lanes!(
     F32x8, f32, __m256, 8, 23, MASK32,
     _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_maskload_ps store_first_f32
     _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_sqrt_ps _mm256_fmadd_ps _mm256_fnmadd_ps
     _mm256_cmp_ps _mm256_blendv_ps _mm256_movemask_ps _mm256_and_ps _mm256_or_ps _mm256_xor_ps
-    _mm256_castps_si256 _mm256_castsi256_ps _mm256_add_epi32 _mm256_slli_epi32 _mm256_srli_epi32, sum_f32
+    _mm256_castps_si256 _mm256_castsi256_ps _mm256_add_epi32 _mm256_slli_epi32 _mm256_srli_epi32, sum_f32, strided_f32
 );
 
 /// Folds the upper half onto the lower until one lane is left.
@@ -236,4 +241,28 @@ unsafe fn store_first_f32(v: __m256, mut to: *mut f32, count: usize) {
             _mm_store_ss(to, rest);
         }
     }
+}
+
+/// Loads one by one: the gathering instruction is slower on AMD's CPUs.
+#[inline(always)]
+unsafe fn strided_f64(from: *const f64, step: isize) -> __m256d {
+    macro_rules! at {
+        ($i:expr) => {
+            *from.offset($i * step)
+        };
+    }
+    // SAFETY: AVX is promised by the caller, and the elements.
+    unsafe { _mm256_set_pd(at!(3), at!(2), at!(1), at!(0)) }
+}
+
+/// Loads one by one: the gathering instruction is slower on AMD's CPUs.
+#[inline(always)]
+unsafe fn strided_f32(from: *const f32, step: isize) -> __m256 {
+    macro_rules! at {
+        ($i:expr) => {
+            *from.offset($i * step)
+        };
+    }
+    // SAFETY: AVX is promised by the caller, and the elements.
+    unsafe { _mm256_set_ps(at!(7), at!(6), at!(5), at!(4), at!(3), at!(2), at!(1), at!(0)) }
 }

@@ -19,7 +19,7 @@ macro_rules! avx512_lanes {
         $splat:ident $load:ident $store:ident $maskload:ident $maskstore:ident
         $add:ident $sub:ident $mul:ident $div:ident $sqrt:ident $fma:ident $fnma:ident
         $cmp:ident $blend:ident $and:ident $or:ident $xor:ident
-        $to_int:ident $from_int:ident $int_add:ident $shl:ident $shr:ident, $sum:expr
+        $to_int:ident $from_int:ident $int_add:ident $shl:ident $shr:ident, $sum:expr, $strided:expr
     ) => {
         impl $name {
             #[inline(always)]
@@ -145,6 +145,11 @@ macro_rules! avx512_lanes {
                 Self(unsafe { $from_int($shr::<$fraction_bits>($to_int(self.0))) })
             }
             #[inline(always)]
+            unsafe fn strided(from: *const $elem, step: isize) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $strided(from, step) })
+            }
+            #[inline(always)]
             unsafe fn sum(self) -> $elem {
                 // SAFETY: see the impl.
                 unsafe { $sum(self.0) }
@@ -158,14 +163,14 @@ avx512_lanes!(
     _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_maskz_loadu_pd _mm512_mask_storeu_pd
     _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_sqrt_pd _mm512_fmadd_pd _mm512_fnmadd_pd
     _mm512_cmp_pd_mask _mm512_mask_blend_pd _mm512_and_pd _mm512_or_pd _mm512_xor_pd
-    _mm512_castpd_si512 _mm512_castsi512_pd _mm512_add_epi64 _mm512_slli_epi64 _mm512_srli_epi64, sum_f64
+    _mm512_castpd_si512 _mm512_castsi512_pd _mm512_add_epi64 _mm512_slli_epi64 _mm512_srli_epi64, sum_f64, strided_f64
 );
 avx512_lanes!(
     F32x16, f32, __m512, 16, 23, __mmask16,
     _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_maskz_loadu_ps _mm512_mask_storeu_ps
     _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_sqrt_ps _mm512_fmadd_ps _mm512_fnmadd_ps
     _mm512_cmp_ps_mask _mm512_mask_blend_ps _mm512_and_ps _mm512_or_ps _mm512_xor_ps
-    _mm512_castps_si512 _mm512_castsi512_ps _mm512_add_epi32 _mm512_slli_epi32 _mm512_srli_epi32, sum_f32
+    _mm512_castps_si512 _mm512_castsi512_ps _mm512_add_epi32 _mm512_slli_epi32 _mm512_srli_epi32, sum_f32, strided_f32
 );
 
 #[inline(always)]
@@ -178,4 +183,47 @@ unsafe fn sum_f64(v: __m512d) -> f64 {
 unsafe fn sum_f32(v: __m512) -> f32 {
     // SAFETY: AVX-512F + DQ are promised by the caller, and contain AVX.
     unsafe { sum_f32x8(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v))) }
+}
+
+/// Loads one by one: the gathering instruction is slower on AMD's CPUs.
+#[inline(always)]
+unsafe fn strided_f64(from: *const f64, step: isize) -> __m512d {
+    macro_rules! at {
+        ($i:expr) => {
+            *from.offset($i * step)
+        };
+    }
+    // SAFETY: AVX is promised by the caller, and the elements.
+    unsafe { _mm512_set_pd(at!(7), at!(6), at!(5), at!(4), at!(3), at!(2), at!(1), at!(0)) }
+}
+
+/// Loads one by one: the gathering instruction is slower on AMD's CPUs.
+#[inline(always)]
+unsafe fn strided_f32(from: *const f32, step: isize) -> __m512 {
+    macro_rules! at {
+        ($i:expr) => {
+            *from.offset($i * step)
+        };
+    }
+    // SAFETY: AVX is promised by the caller, and the elements.
+    unsafe {
+        _mm512_set_ps(
+            at!(15),
+            at!(14),
+            at!(13),
+            at!(12),
+            at!(11),
+            at!(10),
+            at!(9),
+            at!(8),
+            at!(7),
+            at!(6),
+            at!(5),
+            at!(4),
+            at!(3),
+            at!(2),
+            at!(1),
+            at!(0),
+        )
+    }
 }

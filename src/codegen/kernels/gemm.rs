@@ -8,6 +8,7 @@
 
 use super::lanes::{Elem, Lanes};
 use super::small_gemm::{columns, dots};
+use super::thin::{is_tall, is_wide, tall, wide};
 
 /// Sizes and strides (in elements) of C (m×n) (+)= A (m×k) · B (k×n).
 #[repr(C)]
@@ -96,6 +97,16 @@ pub(super) unsafe fn multiply<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *cons
     unsafe {
         if desc.is_large() {
             packed(desc, a, b, c);
+        } else if desc.m > 1 && desc.n > 1 && desc.b_col == 1 && desc.c_col == 1 {
+            columns::<L>(desc, a, b, c);
+        } else if is_tall::<L>(desc) {
+            tall::<L>(desc, a, b, c);
+        } else if is_wide::<L>(desc) {
+            wide::<L>(desc, a, b, c);
+        } else if desc.m == 1 && is_tall::<L>(&desc.transposed()) {
+            tall::<L>(&desc.transposed(), b, a, c);
+        } else if desc.m == 1 && is_wide::<L>(&desc.transposed()) {
+            wide::<L>(&desc.transposed(), b, a, c);
         } else if desc.n > 1 && desc.b_col == 1 && desc.c_col == 1 {
             columns::<L>(desc, a, b, c);
         } else if desc.m > 1 && desc.a_row == 1 && desc.c_row == 1 {

@@ -86,6 +86,8 @@ pub unsafe trait Lanes: Copy {
     /// The first `count` elements; the other lanes are +0 and their memory is not touched.
     unsafe fn load_first(from: *const Self::Elem, count: usize) -> Self;
     unsafe fn store_first(self, to: *mut Self::Elem, count: usize);
+    /// `WIDTH` elements that are `step` apart.
+    unsafe fn strided(from: *const Self::Elem, step: isize) -> Self;
 
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;

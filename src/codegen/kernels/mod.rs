@@ -25,6 +25,7 @@ mod small_gemm;
 mod table;
 #[cfg(test)]
 mod tests;
+mod thin;
 mod tiles;
 mod trigonometric;
 

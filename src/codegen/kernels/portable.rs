@@ -117,6 +117,12 @@ macro_rules! portable_lanes {
             }
 
             #[inline(always)]
+            unsafe fn strided(from: *const $elem, step: isize) -> Self {
+                // SAFETY: the caller gives the elements.
+                Self(std::array::from_fn(|i| unsafe { *from.offset(i.cast_signed() * step) }))
+            }
+
+            #[inline(always)]
             unsafe fn sum(self) -> $elem {
                 let mut lanes = self.0;
                 let mut half = $width / 2;

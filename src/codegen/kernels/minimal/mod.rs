@@ -125,13 +125,10 @@ unsafe fn write<L: Lanes>(x: &[[L; POINTS]; POINTS], to: *mut L::Elem, step: usi
 unsafe fn strided<L: Lanes>(from: *const L::Elem, step: usize, count: usize) -> L {
     // SAFETY: the caller gives `count` entries.
     unsafe {
-        let mut row = [L::Elem::ZERO; WIDEST];
         if count >= L::WIDTH {
-            for (j, x) in row.iter_mut().enumerate().take(L::WIDTH) {
-                *x = *from.add(j * step);
-            }
-            return L::load(row.as_ptr());
+            return L::strided(from, step.cast_signed());
         }
+        let mut row = [L::Elem::ZERO; WIDEST];
         for (j, x) in row.iter_mut().enumerate().take(count) {
             *x = *from.add(j * step);
         }
