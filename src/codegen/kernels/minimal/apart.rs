@@ -118,12 +118,13 @@ unsafe fn results_of<L: Lanes>(
 ) {
     let area = place.size[0] * place.size[1];
     let (rows, columns) = (place.inside(0, TILE), place.inside(1, TILE));
+    // SAFETY: the caller has promised the tier.
+    let mut values = unsafe { zeros::<L, POINTS>() };
     for i in 0..channels {
         let mut v = 0;
         while v < count {
             // SAFETY: `products` has every point of every channel; entries inside of the plane exist.
             unsafe {
-                let mut values = zeros::<L, POINTS>();
                 read::<L, POINTS>(&mut values, Place::WHOLE, (products.add(i * width + v), apart), L::WIDTH);
                 let tile = plane::<L, Outputs, POINTS, TILE>(&values);
                 let here = (count - v).min(L::WIDTH);

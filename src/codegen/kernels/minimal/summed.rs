@@ -134,13 +134,14 @@ unsafe fn kernel_of<L: Lanes>(
     (sums, channels, apart): (*const L::Elem, usize, usize),
     out: *mut L::Elem,
 ) {
+    // SAFETY: the caller has promised the tier.
+    let mut values = unsafe { zeros::<L, POINTS>() };
     for o in 0..d.outputs {
         let mut c = 0;
         while c < d.channels {
             let here = (d.channels - c).min(L::WIDTH);
             // SAFETY: the sums have whole vectors of channels, the kernel the first of them.
             unsafe {
-                let mut values = zeros::<L, POINTS>();
                 read::<L, POINTS>(&mut values, Place::WHOLE, (sums.add(o * channels + c), apart), L::WIDTH);
                 let taps = plane::<L, TapsBack, POINTS, TAPS>(&values);
                 let mut row = [L::Elem::ZERO; WIDEST];
