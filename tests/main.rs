@@ -45,6 +45,8 @@ mod implicit;
 mod kept;
 #[path = "suite/layers.rs"]
 mod layers;
+#[path = "suite/memory.rs"]
+mod memory;
 #[path = "suite/operators.rs"]
 mod operators;
 #[path = "suite/present/mod.rs"]

@@ -30,6 +30,13 @@ impl Checker<'_> {
                 self.report(d);
                 continue;
             }
+            if self.program.systems[k as usize].options.memory.is_some() {
+                let d = Diagnostic::error(codes::EVENT, name.span, "`memory` cannot be combined with events")
+                    .here("this system has an event")
+                    .help("leave `memory` out, or use `gradient = backsolve`, which keeps no steps");
+                self.report(d);
+                continue;
+            }
             let options = &self.program.systems[k as usize].options;
             let located = |m: &Method| m.tableau().extra.is_empty();
             if !Method::ALL.contains(&options.method)

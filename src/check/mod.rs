@@ -8,6 +8,7 @@
     reason = "a, b, x, y are operands; a poisoned value is told apart by `match`"
 )]
 
+mod budget;
 mod builtins;
 mod calls;
 mod checker;

@@ -28,6 +28,7 @@ const OPTIONS: &[&str] = &[
     "reversible",
     "error_penalty",
     "stiffness_penalty",
+    "memory",
 ];
 
 impl Checker<'_> {
@@ -42,6 +43,7 @@ impl Checker<'_> {
             if let Some(e) = method {
                 self.method(e, &mut options, &mut gradient, &scope);
                 self.state_tolerances(k, e, self.modules[module].solve.is_some(), &mut options, &scope);
+                self.budget(k, e, &options, gradient);
             }
             if self.modules[module].solve.is_some() && over.is_some() {
                 span.clone_from(over);
@@ -250,6 +252,7 @@ impl Checker<'_> {
             "reversible" => o.reversible = self.flag(e).unwrap_or(o.reversible),
             "error_penalty" => o.penalties.error = self.at_least(e, scope, 0.0).unwrap_or(0.0),
             "stiffness_penalty" => o.penalties.stiffness = self.at_least(e, scope, 0.0).unwrap_or(0.0),
+            "memory" => o.memory = self.memory(e),
             _ => {
                 let mut d = Diagnostic::error(codes::OPTION, at, format!("solvers have no option `{name}`"))
                     .here("unknown option");

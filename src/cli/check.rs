@@ -1,52 +1,40 @@
 //! `check`: everything short of running, and a summary.
 
-use super::args::CheckArgs;
+use super::args::{CheckArgs, Precision};
 use super::failed::Failed;
 use super::grad::{method_name, shape};
 use super::kernels::operations;
-use super::output::{Console, bytes, count, table};
+use super::output::{Console, count, table};
 use super::session::Session;
+use super::tape::Kept;
 use crate::compile::{self, Derived, Settings};
 use crate::data::DimSize;
 use crate::diag::to_json;
-use crate::lower::{Gradient, System};
+use crate::lower::System;
 use crate::opt::multiply_adds;
-use crate::solve::Method;
 use crate::train::{Length, TrainSpec};
 use serde_json::{Value, json};
-
-/// Steps of a solve that the estimate of memory assumes.
-const STEPS: usize = 100;
 
 /// Runs the command.
 pub(super) fn check(args: &CheckArgs, console: Console) -> Result<(), Failed> {
     let session = Session::open(&args.model, None, console)?;
     let derived = compile::derive(session.lowered(), &Settings::default()).map_err(|d| session.problem(d))?;
-    console.object(&as_json(&session, &derived));
-    console.detail(&summary(&session, &derived));
+    let number = match args.model.precision {
+        Precision::F32 => size_of::<f32>(),
+        Precision::F64 => size_of::<f64>(),
+    };
+    let batch = batch(&session);
+    let lowered = session.lowered();
+    let kept: Vec<Kept> = (0..lowered.systems.len()).map(|k| Kept::of(lowered, &derived, k, number, batch)).collect();
+    console.object(&as_json(&session, &derived, &kept));
+    console.detail(&summary(&session, &derived, &kept, batch));
     Ok(())
 }
 
-/// Multiply-adds of the products, other operations, and bytes of the tape for a step of a sample when `batch` are
-/// solved at once.
-fn cost(derived: &Derived, k: usize, system: &System, lanes: usize) -> (u64, u64, usize) {
-    let g = &derived.graph;
-    let left: usize = compile::kept(g, &derived.systems[k], system, lanes).iter().map(|&id| g.size(id)).sum();
+/// Multiply-adds of the products and other operations of a right-hand side.
+fn cost(derived: &Derived, k: usize) -> (u64, u64) {
     let rhs = derived.systems[k].rhs;
-    let stages = if let Method::Implicit(method) = system.options.method {
-        method.stages()
-    } else if system.options.keep_stages {
-        system.options.method.tableau().stages()
-    } else {
-        0
-    };
-    let tape = match system.gradient {
-        Gradient::Discrete if system.options.keeps_steps() => {
-            8 * (system.dim * (1 + stages) + 1 + left * stages.saturating_sub(1))
-        }
-        Gradient::Discrete | Gradient::Backsolve => 0,
-    };
-    (multiply_adds(&derived.graph, &[rhs]), operations(&derived.graph, rhs), tape)
+    (multiply_adds(&derived.graph, &[rhs]), operations(&derived.graph, rhs))
 }
 
 fn numbers(session: &Session) -> usize {
@@ -59,7 +47,7 @@ fn batch(session: &Session) -> usize {
     session.lowered().train.as_ref().and_then(|t| t.batch).unwrap_or(all).min(all.max(1))
 }
 
-fn as_json(session: &Session, derived: &Derived) -> Value {
+fn as_json(session: &Session, derived: &Derived, kept: &[Kept]) -> Value {
     let lowered = session.lowered();
     let states = |s: &System| s.states.iter().map(|x| json!({ "name": x.name, "shape": x.shape })).collect::<Vec<_>>();
     let systems: Vec<Value> = lowered
@@ -67,7 +55,7 @@ fn as_json(session: &Session, derived: &Derived) -> Value {
         .iter()
         .enumerate()
         .map(|(k, s)| {
-            let (products, others, tape) = cost(derived, k, s, compile::lanes_for(lowered, batch(session)));
+            let (products, others) = cost(derived, k);
             json!({
                 "name": s.name,
                 "states": states(s),
@@ -78,7 +66,8 @@ fn as_json(session: &Session, derived: &Derived) -> Value {
                 "gradient": method_name(s.gradient),
                 "multiply_adds": products,
                 "operations": others,
-                "tape_bytes_per_step": tape,
+                "tape_bytes_per_step": kept[k].per_step,
+                "tape_bytes_at_most": kept[k].at_most,
             })
         })
         .collect();
@@ -113,7 +102,7 @@ fn dims(dims: &[(String, DimSize)]) -> Value {
     }))
 }
 
-fn summary(session: &Session, derived: &Derived) -> String {
+fn summary(session: &Session, derived: &Derived, kept: &[Kept], batch: usize) -> String {
     let lowered = session.lowered();
     let mut rows = Vec::new();
     let mut row = |what: &str, text: String| rows.push(vec![what.to_owned(), text]);
@@ -126,9 +115,9 @@ fn summary(session: &Session, derived: &Derived) -> String {
         let what = if s.name.is_empty() { "states".to_owned() } else { s.name.clone() };
         row(&what, format!("{} ({})", states.join(", "), count(s.dim, "number")));
         row("", solver(s));
-        let (products, others, tape) = cost(derived, k, s, compile::lanes_for(lowered, batch(session)));
+        let (products, others) = cost(derived, k);
         row("", format!("a right-hand side is {products} multiply-adds and {others} other operations a sample"));
-        row("", memory(s, tape, batch(session)));
+        row("", kept[k].describe(batch));
     }
     row("parameters", format!("{} in {}", count(numbers(session), "number"), count(lowered.params.len(), "tensor")));
     row("data", data(session));
@@ -144,21 +133,6 @@ fn solver(s: &System) -> String {
         None => format!("rtol {:e}, atol {:e}", o.rtol, o.atol),
     };
     format!("{}, {steps}, {} gradient", o.method.name(), method_name(s.gradient))
-}
-
-#[allow(clippy::cast_precision_loss, reason = "an estimate")]
-fn memory(s: &System, tape: usize, batch: usize) -> String {
-    match s.gradient {
-        Gradient::Discrete if s.options.keeps_steps() => format!(
-            "training keeps {} a step and sample: about {} for {STEPS} steps of {}",
-            bytes(tape as f64),
-            bytes((tape * STEPS * batch) as f64),
-            count(batch, "sample")
-        ),
-        Gradient::Discrete | Gradient::Backsolve => {
-            "training keeps no steps: memory does not grow with the length of the solve".to_owned()
-        }
-    }
 }
 
 fn data(session: &Session) -> String {

@@ -24,6 +24,7 @@ mod run;
 mod sensitivity;
 mod session;
 mod show;
+mod tape;
 mod train;
 
 pub use codes::CODES;

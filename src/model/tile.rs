@@ -141,7 +141,8 @@ impl<T: Number> Workspace<T> {
             let captures: SmallVec<[&[T]; 8]> =
                 call.args[3..].iter().map(|&b| self.value(program, shared, b)).collect();
             let problem = Problem { z0: &z0, t0: &t0, ts: &ts, times: ts.len() / program.lanes, active: &self.active };
-            let tape = with_tape.then_some(&mut tape);
+            // The other methods read the solution only.
+            let tape = (with_tape && info.gradient == Gradient::Discrete).then_some(&mut tape);
             if kernels.lanes == program.lanes {
                 let mut system = Bound::new(kernels, captures, scratch);
                 let solution = if info.events.is_some() {

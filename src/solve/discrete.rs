@@ -9,6 +9,7 @@
 mod outputs;
 mod single;
 
+use super::checkpoint::{Descent, Plan, Replay, replay};
 use super::dense::Extra;
 use super::failure::{Failure, FailureKind};
 use super::implicit;
@@ -56,12 +57,13 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
     let schedule = Schedule::new(problem, options, dim, lanes);
     let mut reverse = Reverse::new(problem, options, tape, values_bar, &schedule, dim);
     let longest = reverse.steps.iter().copied().max().unwrap_or(0);
-    let plain = reverse.extra.stages() == 0 && reverse.penalty.is_none();
+    let plain = reverse.extra.stages() == 0 && reverse.penalty.is_none() && tape.limit.is_none();
     if sys.whole_steps() && lanes == 1 && plain && longest > 0 {
         reverse.run_alone(sys);
         reverse.finish(sys);
         return reverse.cotangents;
     }
+    reverse.replay_what_is_not_kept(options);
     for back in 0..longest {
         reverse.load(sys, back);
         reverse.evaluate_extra(sys);
@@ -98,6 +100,8 @@ fn refuse<R: Real>(problem: &Problem<R>, n: usize) -> Cotangents<R> {
 struct Reverse<'a, R: Real> {
     problem: &'a Problem<'a, R>,
     tape: &'a Tape<R>,
+    /// Where the tape has a limit: what brings back the steps that it does not keep.
+    replay: Option<Descent<R, Replay<'a, R>>>,
     /// Cotangents of the outputs; where all lanes are alike, 0 in those without a result.
     values_bar: Cow<'a, [R]>,
     schedule: &'a Schedule,
@@ -171,6 +175,7 @@ impl<'a, R: Real> Reverse<'a, R> {
         let mut reverse = Self {
             problem,
             tape,
+            replay: None,
             values_bar: if schedule.alike { masked(values_bar, &good) } else { Cow::Borrowed(values_bar) },
             schedule,
             times: options.time_cotangents,
@@ -204,6 +209,18 @@ impl<'a, R: Real> Reverse<'a, R> {
         reverse
     }
 
+    fn replay_what_is_not_kept(&mut self, options: &'a Options) {
+        let (dim, stages) = (self.kernel.dim, self.tape.stages_kept);
+        let longest = self.steps.iter().copied().max().unwrap_or(0);
+        let plan = Plan::explicit::<R>(options, dim, stages).filter(|_| self.tape.limit.is_some() && longest > 0);
+        self.replay = plan.map(|plan| {
+            let kept = if stages { self.kernel.tableau.stages() - 1 } else { 0 };
+            let window = replay::window(self.tape, plan.window.min(longest), dim, kept);
+            let player = Replay::new(options, self.schedule, self.tape, dim, self.steps.clone());
+            Descent::new(player, plan, longest, self.tape.stride(), window)
+        });
+    }
+
     /// Gives every lane without a result the start of one that has a result: 0 · ∂f/∂θ must be 0 there.
     fn park(&mut self) {
         let Some(host) = self.host else { return };
@@ -234,6 +251,10 @@ impl<'a, R: Real> Reverse<'a, R> {
 
     /// Puts the step of every lane, the `back`th from its end, with its stages into the kernel.
     fn load<S: AdjointSystem<R>>(&mut self, sys: &mut S, back: usize) {
+        if let Some(replay) = &mut self.replay {
+            replay.reach(sys, back);
+        }
+        let states = self.replay.as_ref().map_or(self.tape, |replay| &replay.window);
         let (n, lanes, last) = (self.kernel.n(), self.kernel.lanes, self.kernel.ks.len() - self.kernel.n());
         // The last stage is the first one of the step after.
         self.kernel.ks.copy_within(..n, last);
@@ -251,10 +272,11 @@ impl<'a, R: Real> Reverse<'a, R> {
             self.kernel.t[lane] = self.schedule.at(source, s);
             self.kernel.t_next[lane] = self.schedule.at(source, s_next);
             self.kernel.h[lane] = (s_next - s) * self.schedule.span[source];
-            let dim = self.kernel.dim;
+            let (dim, kept) = (self.kernel.dim, &states.lanes[source]);
+            let (from, to) = (from - kept.first, to - kept.first);
             for d in 0..dim {
-                self.kernel.z[d * lanes + lane] = tape.z[from * dim + d];
-                self.kernel.z_new[d * lanes + lane] = tape.z[to * dim + d];
+                self.kernel.z[d * lanes + lane] = kept.z[from * dim + d];
+                self.kernel.z_new[d * lanes + lane] = kept.z[to * dim + d];
             }
         }
         self.kernel.widen_steps();
@@ -275,10 +297,12 @@ impl<'a, R: Real> Reverse<'a, R> {
     fn load_stages(&mut self, states: bool) {
         let (n, lanes, dim) = (self.kernel.n(), self.kernel.lanes, self.kernel.dim);
         let kept = self.kernel.tableau.stages() - 1;
+        let kept_steps = self.replay.as_ref().map_or(self.tape, |replay| &replay.window);
         for lane in 0..lanes {
             let source = self.source(lane);
             let Some(step) = self.step[source] else { continue };
-            let k = &self.tape.lanes[source].k[step * kept * dim..][..kept * dim];
+            let tape = &kept_steps.lanes[source];
+            let k = &tape.k[(step - tape.first) * kept * dim..][..kept * dim];
             for (row, value) in k.iter().enumerate() {
                 self.kernel.ks[row * lanes + lane] = *value;
             }
@@ -478,6 +502,9 @@ impl<'a, R: Real> Reverse<'a, R> {
 
     /// The first stage of all, lanes without a step, and the sums.
     fn finish<S: AdjointSystem<R>>(&mut self, sys: &mut S) {
+        if let Some(replay) = self.replay.take() {
+            self.cotangents.stats.add(&replay.player.stats);
+        }
         let (n, lanes) = (self.kernel.n(), self.kernel.lanes);
         let last = self.mu.len() - n;
         self.park();

@@ -2,6 +2,7 @@
 
 mod single;
 
+use super::checkpoint::Plan;
 use super::dense::Extra;
 use super::implicit;
 use super::kept::Kept;
@@ -56,9 +57,13 @@ pub fn solve<R: Real, S: System<R>>(
     let mut kept = Kept::default();
     if let Some(tape) = &mut tape {
         kept = std::mem::take(&mut tape.kept);
-        tape.reset(problem.z0, lanes, options.keep_stages || sys.whole_steps());
+        let stages = options.keep_stages || sys.whole_steps();
+        tape.reset(problem.z0, lanes, stages);
+        if let Some(plan) = Plan::explicit::<R>(options, dim, stages) {
+            tape.bound(plan.outer);
+        }
         let size = if together || lanes == 1 { sys.kept() } else { 0 };
-        kept.reset(size, kernel.tableau.stages());
+        kept.reset(size, kernel.tableau.stages(), tape.limit.is_some());
     }
     let mut extra = Extra::new(kernel.tableau, dim, lanes);
     let mut penalty = Penalty::new(options.penalties, &kernel);
@@ -68,10 +73,7 @@ pub fn solve<R: Real, S: System<R>>(
     let mut stepper = Stepper::new(options, running, failures);
     if stepper.any_running() {
         stepper.stand_in(&mut kernel);
-        match kept.first() {
-            [] => kernel.first_stage(|t, z, dz| sys.rhs(t, z, dz)),
-            first => kernel.first_stage(|t, z, dz| sys.rhs_keeping(t, z, dz, first)),
-        }
+        kernel.first_stage_keeping(sys, kept.first());
         stepper.count_rhs(1);
         stepper.check_finite(&kernel);
         stepper.first_steps(&mut kernel, &schedule.span, |t, z, dz| sys.rhs(t, z, dz));

@@ -4,7 +4,7 @@
 
 use super::real::Real;
 
-/// Bytes that a tape keeps at most; the pull-backs of later steps compute the values again.
+/// Bytes that a tape keeps at most without a budget; the pull-backs of later steps compute the values again.
 const ROOM: usize = 1 << 27;
 
 /// Values of every evaluation, in blocks of one size.
@@ -16,19 +16,36 @@ pub(super) struct Kept<R> {
     stages: usize,
     /// The very first stage; empty where nothing is kept.
     first: Vec<R>,
-    /// The others of every step; those from `used` on are room to be used again.
+    /// The others of every step; that at `used` is of the attempt under way, those behind are room to be used again.
     steps: Vec<Vec<R>>,
     used: usize,
+    /// Most steps to keep.
+    most: usize,
 }
 
 impl<R: Real> Kept<R> {
-    /// Forgets everything, and keeps blocks of `size` from now on (0: nothing).
-    pub(super) fn reset(&mut self, size: usize, stages: usize) {
+    /// Forgets everything, and keeps blocks of `size` from now on (0: nothing). Of a `bounded` tape only those of the
+    /// attempt under way: right-hand sides that leave values may differ in the last bit from those that do not, so the
+    /// same ones are evaluated with and without a budget.
+    pub(super) fn reset(&mut self, size: usize, stages: usize, bounded: bool) {
         if (self.size, self.stages) != (size, stages) {
             self.steps.clear();
         }
         (self.size, self.stages, self.used) = (size, stages, 0);
         self.first.resize(size, R::ZERO);
+        self.most = if bounded { 0 } else { ROOM / (self.block() * size_of::<R>()).max(1) };
+    }
+
+    /// For steps of the same kind, none of which is kept.
+    pub(super) fn passing(&self) -> Self {
+        let mut passing = Self::default();
+        passing.reset(self.size, self.stages, true);
+        passing
+    }
+
+    /// Values of a step.
+    fn block(&self) -> usize {
+        self.size * self.stages.saturating_sub(1)
     }
 
     /// Whether anything is kept.
@@ -41,10 +58,10 @@ impl<R: Real> Kept<R> {
         &mut self.first
     }
 
-    /// Where the later stages of an attempt leave theirs; empty where there is no room.
+    /// Where the later stages of an attempt leave theirs; empty where nothing is kept.
     pub(super) fn attempt(&mut self) -> &mut [R] {
-        let block = self.size * self.stages.saturating_sub(1);
-        if block == 0 || (self.used + 1) * block * size_of::<R>() > ROOM {
+        let block = self.block();
+        if block == 0 {
             return &mut [];
         }
         if self.used == self.steps.len() {
@@ -53,9 +70,9 @@ impl<R: Real> Kept<R> {
         &mut self.steps[self.used]
     }
 
-    /// The attempt has become a step; the next one leaves its values elsewhere.
+    /// The attempt has become a step; the next one leaves its values elsewhere if there is room.
     pub(super) fn accept(&mut self) {
-        self.used += usize::from(self.used < self.steps.len());
+        self.used += usize::from(self.used < self.steps.len().min(self.most));
     }
 
     /// What stage `i` of a step left.
@@ -71,6 +88,6 @@ impl<R: Real> Kept<R> {
 
     /// Memory in use, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        size_of::<R>() * (self.first.len() + self.used * self.size * self.stages.saturating_sub(1))
+        size_of::<R>() * (self.first.len() + self.used * self.block())
     }
 }

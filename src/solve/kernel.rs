@@ -104,6 +104,17 @@ impl<R: Real> Kernel<R> {
         rhs(&self.t, &self.z, &mut self.ks[..n]);
     }
 
+    /// The same; what it leaves for its pull-back goes to `kept`, if there is room.
+    pub(super) fn first_stage_keeping<S: System<R>>(&mut self, sys: &mut S, kept: &mut [R]) {
+        self.first_stage(|t, z, dz| {
+            if kept.is_empty() {
+                sys.rhs(t, z, dz);
+            } else {
+                sys.rhs_keeping(t, z, dz, kept);
+            }
+        });
+    }
+
     /// Computes the state at stage `i` and its time from the earlier stages.
     pub(super) fn prepare_stage(&mut self, i: usize) {
         let n = self.n();
@@ -152,17 +163,24 @@ impl<R: Real> Kernel<R> {
     /// Stages after the first, new state and errors of an attempt, given `h`. What they leave for their pull-backs goes
     /// to `kept`, if there is room.
     pub(super) fn attempt<S: System<R>>(&mut self, sys: &mut S, options: &Options, kept: &mut [R]) {
+        self.again(sys, options, kept);
+        if !sys.whole_steps() {
+            self.squared_errors(options);
+        }
+    }
+
+    /// The same for a step that was accepted before: without its error.
+    pub(super) fn again<S: System<R>>(&mut self, sys: &mut S, options: &Options, kept: &mut [R]) {
         self.widen_steps();
         if sys.whole_steps() {
             self.whole_step(sys, options);
-        } else {
-            let mut blocks = kept.chunks_exact_mut(sys.kept().max(1));
-            self.stages(true, |t, z, dz| match blocks.next() {
-                Some(block) => sys.rhs_keeping(t, z, dz, block),
-                None => sys.rhs(t, z, dz),
-            });
-            self.squared_errors(options);
+            return;
         }
+        let mut blocks = kept.chunks_exact_mut(sys.kept().max(1));
+        self.stages(true, |t, z, dz| match blocks.next() {
+            Some(block) => sys.rhs_keeping(t, z, dz, block),
+            None => sys.rhs(t, z, dz),
+        });
     }
 
     /// The whole step of a single lane. Returns the sum of the squared scaled errors.

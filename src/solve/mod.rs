@@ -20,6 +20,7 @@
 
 mod adams;
 mod backsolve;
+mod checkpoint;
 mod control;
 mod dense;
 mod discrete;

@@ -77,6 +77,9 @@ pub struct Options {
     pub stepping: Stepping,
     /// The tape keeps the stages of every step: more memory, no evaluation of the right-hand side in reverse.
     pub keep_stages: bool,
+    /// Most bytes that the tape keeps of the states of a sample; what does not fit is computed again in reverse.
+    /// `None`: every step is kept. For methods whose steps are kept; systems with events keep every step.
+    pub memory: Option<usize>,
     /// The method is made algebraically reversible: steps of fixed length, which are undone in reverse.
     pub reversible: bool,
     /// For a symplectic method: which components are positions, `[D]`.
@@ -106,6 +109,7 @@ impl Default for Options {
             controller: Controller::PI,
             stepping: Stepping::PerSample,
             keep_stages: true,
+            memory: None,
             reversible: false,
             positions: Vec::new(),
             time_cotangents: true,
@@ -120,6 +124,12 @@ impl Options {
     #[must_use]
     pub fn keeps_steps(&self) -> bool {
         !super::grid::undoes(self)
+    }
+
+    /// The smallest [`Self::memory`] that can be kept for `dim` components, in bytes.
+    #[must_use]
+    pub fn least_memory(&self, dim: usize) -> usize {
+        super::checkpoint::least(self, dim, size_of::<f64>())
     }
 
     /// Tolerance of a component; those beyond the ones of the state (of the adjoint) have the common one.

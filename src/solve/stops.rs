@@ -38,12 +38,16 @@ impl<'a, R: Real> Stretches<'a, R> {
             }
             stops
         };
+        let stops: Vec<Vec<f64>> = (0..lanes).map(inside).collect();
+        // Every stretch has a tape, and its share of the budget.
+        let count = stops.iter().map(Vec::len).max().unwrap_or(0) + 1;
+        let memory = options.memory.map(|memory| memory / count);
         Self {
             problem,
-            options: Options { stops: Vec::new(), ..options.clone() },
+            options: Options { stops: Vec::new(), memory, ..options.clone() },
             dim,
             lanes,
-            stops: (0..lanes).map(inside).collect(),
+            stops,
             backwards: (0..lanes).map(|lane| schedule.span[lane] < 0.0).collect(),
         }
     }

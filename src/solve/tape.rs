@@ -1,6 +1,7 @@
 //! Accepted steps, kept for the reverse pass.
 
 use super::failure::Failure;
+use super::implicit;
 use super::kept::Kept;
 use super::real::Real;
 
@@ -14,6 +15,8 @@ pub struct Tape<R> {
     pub(super) kept: Kept<R>,
     /// With stops: a tape for each stretch between them, and no lanes here.
     pub(super) stretches: Vec<Tape<R>>,
+    /// The most states that a lane keeps; `None`: all (see [`super::checkpoint`]).
+    pub(super) limit: Option<usize>,
 }
 
 /// The accepted steps of one lane.
@@ -21,10 +24,17 @@ pub struct Tape<R> {
 pub(super) struct LaneTape<R> {
     /// Positions as fractions of the span, `[steps + 1]`, from 0 to 1.
     pub(super) s: Vec<f64>,
-    /// States, `[steps + 1][D]`.
+    /// States, `[steps + 1][D]`; with a limit those of every `stride`-th step (or that at the start, see `saved`).
     pub(super) z: Vec<R>,
-    /// Stages but the last, `[steps][S − 1][D]`; empty when they are not kept.
+    /// Stages but the last, `[steps][S − 1][D]`; empty when they are not kept. With a limit only the first one of each
+    /// state.
     pub(super) k: Vec<R>,
+    /// With a limit: steps between two states.
+    pub(super) stride: usize,
+    /// The step that the first state belongs to.
+    pub(super) first: usize,
+    /// With a limit, of an implicit method: all that is needed to step on from the states, in place of `z` and `k`.
+    pub(super) saved: Vec<implicit::Saved<R>>,
     /// Which scheme of an implicit method took the step, `[steps]`; `k` then has all stages of every step.
     pub(super) scheme: Vec<u8>,
     /// Its order, where that varies.
@@ -48,7 +58,9 @@ impl<R: Real> Tape<R> {
     /// Memory in use, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let lane = |lane: &LaneTape<R>| 8 * lane.s.len() + size_of::<R>() * (lane.z.len() + lane.k.len());
+        let saved = |lane: &LaneTape<R>| lane.saved.iter().map(implicit::Saved::bytes).sum::<usize>();
+        let numbers = |lane: &LaneTape<R>| size_of::<R>() * (lane.z.len() + lane.k.len()) + saved(lane);
+        let lane = |lane: &LaneTape<R>| 8 * lane.s.len() + lane.scheme.len() + lane.order.len() + numbers(lane);
         let inner: usize = self.stretches.iter().map(Self::bytes).sum();
         inner + self.lanes.iter().map(lane).sum::<usize>() + self.kept.bytes()
     }
@@ -56,64 +68,163 @@ impl<R: Real> Tape<R> {
     /// Forgets everything but the memory.
     pub(super) fn reset(&mut self, z0: &[R], lanes: usize, stages_kept: bool) {
         self.stages_kept = stages_kept;
-        self.kept.reset(0, 1);
+        self.kept.reset(0, 1, false);
+        self.limit = None;
         self.failures = vec![None; lanes];
-        self.lanes.resize_with(lanes, || LaneTape {
-            s: Vec::new(),
-            z: Vec::new(),
-            k: Vec::new(),
-            scheme: Vec::new(),
-            order: Vec::new(),
-        });
+        self.lanes.resize_with(lanes, LaneTape::default);
         for (lane, tape) in self.lanes.iter_mut().enumerate() {
-            tape.s.clear();
-            tape.z.clear();
-            tape.k.clear();
-            tape.scheme.clear();
-            tape.order.clear();
+            tape.clear(0);
             tape.s.push(0.0);
-            tape.z.extend(z0[lane.min(z0.len())..].iter().step_by(lanes));
+            tape.keep(lane, z0, lanes, &[]);
+        }
+    }
+
+    /// Makes a fresh tape keep at most `limit` states a lane.
+    pub(super) fn bound(&mut self, limit: usize) {
+        self.limit = Some(limit);
+        for lane in &mut self.lanes {
+            // Where stages are kept, the first one belongs to the state; that at the start is evaluated again.
+            lane.k.resize(if self.stages_kept { lane.z.len() } else { 0 }, R::ZERO);
         }
     }
 
     /// Adds a step of the only lane.
     pub(super) fn push_alone(&mut self, s: f64, z_new: &[R], ks: &[R]) {
-        let tape = &mut self.lanes[0];
-        tape.s.push(s);
-        tape.z.extend_from_slice(z_new);
-        if self.stages_kept {
-            tape.k.extend_from_slice(&ks[..ks.len() - z_new.len()]);
+        if self.limit.is_some() {
+            self.push_bounded(0, s, z_new, ks);
+            return;
         }
+        let tape = &mut self.lanes[0];
+        grow(&mut tape.s, 1);
+        tape.s.push(s);
+        tape.keep_alone(z_new, if self.stages_kept { &ks[..ks.len() - z_new.len()] } else { &[] });
     }
 
     /// Adds a step of one lane that ends at `s` in `z_new` `[D][L]`; `ks` is `[S][D][L]`.
     pub(super) fn push(&mut self, lane: usize, s: f64, z_new: &[R], ks: &[R]) {
         let lanes = self.lanes.len();
+        if self.limit.is_some() {
+            self.push_bounded(lane, s, z_new, ks);
+            return;
+        }
         if lanes == 1 {
             self.push_alone(s, z_new, ks);
             return;
         }
         let tape = &mut self.lanes[lane];
+        grow(&mut tape.s, 1);
         tape.s.push(s);
-        tape.z.extend(z_new[lane.min(z_new.len())..].iter().step_by(lanes));
-        if self.stages_kept {
-            let kept = &ks[..ks.len() - z_new.len()];
-            tape.k.extend(kept[lane.min(kept.len())..].iter().step_by(lanes));
+        tape.keep(lane, z_new, lanes, if self.stages_kept { &ks[..ks.len() - z_new.len()] } else { &[] });
+    }
+
+    /// The same where there is a limit: the state goes in if it is one of those to keep, with the stage there.
+    fn push_bounded(&mut self, lane: usize, s: f64, z_new: &[R], ks: &[R]) {
+        let (lanes, Some(limit)) = (self.lanes.len().max(1), self.limit) else { return };
+        let tape = &mut self.lanes[lane];
+        grow(&mut tape.s, 1);
+        tape.s.push(s);
+        let stages = if self.stages_kept { &ks[ks.len() - z_new.len()..] } else { &[] };
+        let dim = z_new.len() / lanes;
+        if tape.makes_room(limit, tape.z.len() / dim.max(1)) {
+            room(&mut tape.z, dim, limit);
+            room(&mut tape.k, stages.len() / lanes, limit);
+            tape.keep(lane, z_new, lanes, stages);
         }
     }
-}
 
-impl<R: Real> Tape<R> {
     /// Adds a step of the only lane, taken by a scheme (its index and its order) with the stages `ks`.
     pub(super) fn push_single(&mut self, s: f64, scheme: (usize, usize), z_new: &[R], ks: &[R]) {
         let small = |x: usize| u8::try_from(x).unwrap_or(u8::MAX);
         let tape = &mut self.lanes[0];
+        grow(&mut tape.s, 1);
         tape.s.push(s);
-        tape.z.extend_from_slice(z_new);
-        tape.k.extend_from_slice(ks);
         tape.scheme.push(small(scheme.0));
         tape.order.push(small(scheme.1));
+        if self.limit.is_none() {
+            tape.keep_alone(z_new, ks);
+        }
     }
+
+    /// Steps between two kept states, of the lane where they are furthest apart.
+    pub(super) fn stride(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.stride).max().unwrap_or(1)
+    }
+}
+
+impl<R: Real> LaneTape<R> {
+    /// Forgets all; the next state belongs to step `first`.
+    pub(super) fn clear(&mut self, first: usize) {
+        self.z.clear();
+        self.k.clear();
+        self.saved.clear();
+        self.s.clear();
+        self.scheme.clear();
+        self.order.clear();
+        (self.first, self.stride) = (first, 1);
+    }
+
+    /// Adds a lane of a state `[D][L]` and of stages `[…][D][L]`.
+    pub(super) fn keep(&mut self, lane: usize, z: &[R], lanes: usize, ks: &[R]) {
+        grow(&mut self.z, z.len() / lanes);
+        grow(&mut self.k, ks.len() / lanes);
+        self.z.extend(z[lane.min(z.len())..].iter().step_by(lanes));
+        self.k.extend(ks[lane.min(ks.len())..].iter().step_by(lanes));
+    }
+
+    /// The same for the only lane.
+    fn keep_alone(&mut self, z: &[R], ks: &[R]) {
+        grow(&mut self.z, z.len());
+        grow(&mut self.k, ks.len());
+        self.z.extend_from_slice(z);
+        self.k.extend_from_slice(ks);
+    }
+
+    /// Whether the state at the end of the last step is one to keep, now that there are `kept`. If they are too many,
+    /// every second one goes.
+    pub(super) fn makes_room(&mut self, limit: usize, kept: usize) -> bool {
+        if !self.steps().is_multiple_of(self.stride) {
+            return false;
+        }
+        if kept >= limit {
+            self.stride *= 2;
+            if self.saved.is_empty() {
+                halve(&mut self.z, kept);
+                halve(&mut self.k, kept);
+            }
+            let mut even = false;
+            self.saved.retain(|_| {
+                even = !even;
+                even
+            });
+        }
+        self.steps().is_multiple_of(self.stride)
+    }
+}
+
+/// Makes room for some more numbers. A long list grows by a sixteenth, so that a tape has nearly the size that is told.
+fn grow<R>(list: &mut Vec<R>, more: usize) {
+    const LONG: usize = 4096;
+    let len = list.len();
+    if len >= LONG && len + more > list.capacity() {
+        list.reserve_exact(more.max(len / 16));
+    }
+}
+
+/// Makes room for one more row of a list that will never have more than `limit`.
+pub(super) fn room<R>(list: &mut Vec<R>, width: usize, limit: usize) {
+    let len = list.len();
+    if len + width > list.capacity() {
+        list.reserve_exact(len.max(width).min(limit * width - len));
+    }
+}
+
+/// Keeps every second one of `rows` equal rows.
+fn halve<R: Copy>(list: &mut Vec<R>, rows: usize) {
+    let width = list.len() / rows.max(1);
+    for row in 1..rows.div_ceil(2) {
+        list.copy_within(2 * row * width..(2 * row + 1) * width, row * width);
+    }
+    list.truncate(rows.div_ceil(2) * width);
 }
 
 impl<R> LaneTape<R> {

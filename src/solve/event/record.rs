@@ -74,7 +74,7 @@ impl<R: Real> EventTape<R> {
 
     /// Starts a segment at `t0` with the state `z0` `[D]`.
     pub(super) fn open(&mut self, lane: usize, t0: f64, t_end: f64, z0: Vec<R>, end: End<R>) {
-        let tape = LaneTape { s: vec![0.0], z: z0, k: Vec::new(), scheme: Vec::new(), order: Vec::new() };
+        let tape = LaneTape { s: vec![0.0], z: z0, ..LaneTape::default() };
         self.lanes[lane].push(Segment { t0, t_end, tape, outputs: Vec::new(), end });
     }
 

@@ -8,6 +8,7 @@
 
 use super::newton::{Newton, evaluate};
 use super::reverse::Bars;
+use super::scheme::Mark;
 use super::step::{Step, add_stages};
 use crate::solve::options::Options;
 use crate::solve::real::Real;
@@ -114,6 +115,29 @@ impl<R: Real> Bdf<R> {
             part: zeros(),
             carry: vec![R::ZERO; ROWS * dim],
         }
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        let (order, before, equal, factor) = (self.order, self.before, self.equal, self.factor);
+        Mark { order, before, equal, factor, ..self.newton.mark() }
+    }
+
+    pub(super) fn numbers(&self) -> [&[R]; 2] {
+        [self.newton.point(), &self.table]
+    }
+
+    /// See [`super::scheme::Scheme::restore`].
+    pub(super) fn restore<'n, S: System<R>>(
+        &mut self,
+        sys: &mut S,
+        mark: &Mark,
+        numbers: &'n [R],
+        stats: &mut Stats,
+    ) -> &'n [R] {
+        let (table, rest) = self.newton.restore(sys, mark, numbers, stats).split_at(self.table.len());
+        self.table.copy_from_slice(table);
+        (self.order, self.before, self.equal, self.factor) = (mark.order, mark.before, mark.equal, mark.factor);
+        rest
     }
 
     /// Computes the differences at the end of the step, its state and its error; false: Newton's method did not converge.

@@ -18,7 +18,7 @@ const MOST_NODES: usize = 5;
 pub(super) struct Dirk<R> {
     pub(super) table: &'static Tableau,
     pub(super) gamma: f64,
-    newton: Newton<R>,
+    pub(super) newton: Newton<R>,
     base: Vec<R>,
     pub(super) stage: Vec<R>,
     /// Weights of the stages before for a first guess of stage i: the polynomial through them at cᵢ.

@@ -4,13 +4,14 @@ use super::scheme::Scheme;
 use super::step::Step;
 use super::switch::Switch;
 use super::{Implicit, single};
+use crate::solve::checkpoint::Plan;
 use crate::solve::control::{Clock, first_step, trial_step};
 use crate::solve::failure::{Failure, FailureKind};
 use crate::solve::options::Options;
 use crate::solve::real::Real;
 use crate::solve::schedule::Schedule;
 use crate::solve::system::{Problem, Solution, Stats, System};
-use crate::solve::tape::Tape;
+use crate::solve::tape::{Tape, room};
 
 /// Integrates one sample; as [`crate::solve::solve`].
 pub(in crate::solve) fn solve<R: Real, S: System<R>>(
@@ -23,25 +24,13 @@ pub(in crate::solve) fn solve<R: Real, S: System<R>>(
     let dim = single(sys);
     let mut schedule = Schedule::new(problem, options, dim, 1);
     let failure = schedule.failures[0].take();
-    let schemes = Scheme::of(method, dim);
-    let stages = schemes.iter().map(Scheme::stages).max().unwrap_or(0);
     if let Some(tape) = &mut tape {
         tape.reset(problem.z0, 1, true);
+        tape.limit = Plan::implicit::<R>(method, options, dim).map(|plan| plan.outer);
     }
-    let mut run = Run {
-        problem,
-        options,
-        schedule: &schedule,
-        step: Step::new(dim, stages),
-        clock: Clock::new(),
-        switch: Switch::new(schemes.len()),
-        schemes,
-        stats: Stats::new(1),
-        failure,
-        between: vec![R::ZERO; dim],
-        values: vec![R::ZERO; problem.times * dim],
-        written: 0,
-    };
+    let mut run = Run::new(method, problem, options, &schedule, dim);
+    run.failure = failure;
+    run.values = vec![R::ZERO; problem.times * dim];
     if problem.active[0] {
         if run.failure.is_none() {
             run.at_start();
@@ -57,22 +46,50 @@ pub(in crate::solve) fn solve<R: Real, S: System<R>>(
     Solution { values: run.values, failures: vec![run.failure], stats: run.stats, stretches: Vec::new() }
 }
 
-struct Run<'a, R> {
+pub(super) struct Run<'a, R> {
     problem: &'a Problem<'a, R>,
     options: &'a Options,
     schedule: &'a Schedule,
-    step: Step<R>,
-    clock: Clock,
-    switch: Switch,
-    schemes: Vec<Scheme<R>>,
-    stats: Stats,
-    failure: Option<Failure>,
+    pub(super) step: Step<R>,
+    pub(super) clock: Clock,
+    pub(super) switch: Switch,
+    pub(super) schemes: Vec<Scheme<R>>,
+    pub(super) stats: Stats,
+    pub(super) failure: Option<Failure>,
     /// Error of dense output, `[D]`.
     between: Vec<R>,
-    /// `[T][D]`
+    /// `[T][D]`; empty: outputs are not written.
     values: Vec<R>,
     /// Outputs written, in the order from t0 outwards.
-    written: usize,
+    pub(super) written: usize,
+}
+
+impl<'a, R: Real> Run<'a, R> {
+    /// At its beginning, without outputs.
+    pub(super) fn new(
+        method: Implicit,
+        problem: &'a Problem<'a, R>,
+        options: &'a Options,
+        schedule: &'a Schedule,
+        dim: usize,
+    ) -> Self {
+        let schemes = Scheme::of(method, dim);
+        let stages = schemes.iter().map(Scheme::stages).max().unwrap_or(0);
+        Self {
+            problem,
+            options,
+            schedule,
+            step: Step::new(dim, stages),
+            clock: Clock::new(),
+            switch: Switch::new(schemes.len()),
+            schemes,
+            stats: Stats::new(1),
+            failure: None,
+            between: vec![R::ZERO; dim],
+            values: Vec::new(),
+            written: 0,
+        }
+    }
 }
 
 impl<R: Real> Run<'_, R> {
@@ -83,16 +100,24 @@ impl<R: Real> Run<'_, R> {
         self.step.z.copy_from_slice(self.problem.z0);
         self.step.t = self.schedule.t0[0];
         self.first_step(sys);
+        if let Some(tape) = tape.as_mut().filter(|tape| tape.limit.is_some()) {
+            tape.lanes[0].saved.push(self.save());
+        }
         while self.failure.is_none() && self.clock.s < 1.0 {
-            self.clock.propose(self.options.fixed_step.is_some());
-            self.step.t = self.schedule.at(0, self.clock.s);
-            self.step.t_next = self.schedule.at(0, self.clock.s_next);
-            self.step.h = (self.clock.s_next - self.clock.s) * self.schedule.span[0];
-            self.limits();
-            if self.failure.is_none() && self.attempt(sys) {
+            if self.tried(sys) {
                 self.accept(tape.as_deref_mut());
             }
         }
+    }
+
+    /// Tries the next step; whether it is accepted.
+    pub(super) fn tried<S: System<R>>(&mut self, sys: &mut S) -> bool {
+        self.clock.propose(self.options.fixed_step.is_some());
+        self.step.t = self.schedule.at(0, self.clock.s);
+        self.step.t_next = self.schedule.at(0, self.clock.s_next);
+        self.step.h = (self.clock.s_next - self.clock.s) * self.schedule.span[0];
+        self.limits();
+        self.failure.is_none() && self.attempt(sys)
     }
 
     fn fail(&mut self, kind: FailureKind, component: Option<usize>) {
@@ -188,12 +213,13 @@ impl<R: Real> Run<'_, R> {
         error
     }
 
-    fn accept(&mut self, tape: Option<&mut Tape<R>>) {
+    /// Takes an accepted step, and adds it to a tape.
+    pub(super) fn accept(&mut self, mut tape: Option<&mut Tape<R>>) {
         let (current, dim) = (self.switch.current(), self.step.dim);
         let stages = self.schemes[current].stages();
         let order = self.schemes[current].variable_order();
         self.outputs(current);
-        if let Some(tape) = tape {
+        if let Some(tape) = &mut tape {
             tape.push_single(self.clock.s, (current, order), &self.step.z_new, &self.step.ks[..stages * dim]);
         }
         self.switch.observe(&self.schemes[current], &self.step, self.options);
@@ -204,6 +230,13 @@ impl<R: Real> Run<'_, R> {
         }
         self.step.first_known &= self.switch.current() == current;
         std::mem::swap(&mut self.step.z, &mut self.step.z_new);
+        if let Some((tape, limit)) = tape.and_then(|tape| tape.limit.map(|limit| (tape, limit))) {
+            let lane = &mut tape.lanes[0];
+            if lane.makes_room(limit, lane.saved.len()) {
+                room(&mut lane.saved, 1, limit);
+                lane.saved.push(self.save());
+            }
+        }
     }
 
     fn at_start(&mut self) {
@@ -225,6 +258,10 @@ impl<R: Real> Run<'_, R> {
             if schedule.fraction(0, t) > self.clock.s {
                 break;
             }
+            self.written += 1;
+            if self.values.is_empty() {
+                continue;
+            }
             let out = &mut self.values[j * dim..(j + 1) * dim];
             if t.total_cmp(&schedule.t_end[0]).is_eq() {
                 out.copy_from_slice(&step.z_new);
@@ -238,7 +275,6 @@ impl<R: Real> Run<'_, R> {
                     out.iter_mut().zip(k).for_each(|(out, k)| *out += weight * *k);
                 }
             }
-            self.written += 1;
         }
     }
 }

@@ -10,6 +10,7 @@ mod dirk;
 mod forward;
 mod lu;
 mod newton;
+mod replay;
 mod reverse;
 mod rosenbrock;
 mod scheme;
@@ -18,6 +19,7 @@ mod switch;
 mod tables;
 
 pub(super) use forward::solve;
+pub(super) use replay::{Saved, sizes};
 pub(super) use reverse::discrete;
 pub use tables::{Esdirk, RosenbrockTable};
 

@@ -4,6 +4,7 @@
 //! the norm that of the error control (Hairer, Wanner, Solving Ordinary Differential Equations II, section IV.8,
 //! eq. 8.10 and 8.11).
 
+use super::scheme::Mark;
 use super::step::{Linearisation, Step};
 use crate::solve::options::Options;
 use crate::solve::real::Real;
@@ -18,6 +19,8 @@ const QUICK: f64 = 1e-3;
 #[derive(Debug)]
 pub(super) struct Newton<R> {
     pub(super) linear: Linearisation<R>,
+    /// Where it was evaluated.
+    point: (f64, Vec<R>),
     /// Accepted steps since the Jacobian was evaluated; `None`: never.
     age: Option<usize>,
     /// Largest Θ since [`Self::begin`].
@@ -37,6 +40,7 @@ impl<R: Real> Newton<R> {
         let zeros = || vec![R::ZERO; dim];
         Self {
             linear: Linearisation::new(dim),
+            point: (0.0, zeros()),
             age: None,
             slowest: 0.0,
             eta: 1.0,
@@ -60,11 +64,44 @@ impl<R: Real> Newton<R> {
             *scale = 1.0 / options.tolerance(d).scale(z.to_f64().abs());
         }
         if self.age.is_none_or(|age| age > 0 && self.slowest > QUICK) {
-            self.linear.evaluate(sys, step.t, &step.z, stats);
-            self.age = Some(0);
+            self.evaluate_jacobian(sys, step, stats);
         }
         self.linear.factor(c);
         self.slowest = 0.0;
+    }
+
+    fn evaluate_jacobian<S: System<R>>(&mut self, sys: &mut S, step: &Step<R>, stats: &mut Stats) {
+        self.linear.evaluate(sys, step.t, &step.z, stats);
+        self.point.0 = step.t;
+        self.point.1.copy_from_slice(&step.z);
+        self.age = Some(0);
+    }
+
+    /// What a step depends on besides its start: where the Jacobian is from, and this.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { jacobian: self.point.0, age: self.age, slowest: self.slowest, eta: self.eta, ..Mark::default() }
+    }
+
+    pub(super) fn point(&self) -> &[R] {
+        &self.point.1
+    }
+
+    /// Comes back to a mark; `numbers` start with the point. Returns the rest of them.
+    pub(super) fn restore<'n, S: System<R>>(
+        &mut self,
+        sys: &mut S,
+        mark: &Mark,
+        numbers: &'n [R],
+        stats: &mut Stats,
+    ) -> &'n [R] {
+        let (point, rest) = numbers.split_at(self.point.1.len());
+        self.point.0 = mark.jacobian;
+        self.point.1.copy_from_slice(point);
+        (self.age, self.slowest, self.eta) = (mark.age, mark.slowest, mark.eta);
+        if self.age.is_some() {
+            self.linear.evaluate(sys, self.point.0, point, stats);
+        }
+        rest
     }
 
     /// After a solve that failed: evaluates the Jacobian again; false if that was done for this step.
@@ -72,9 +109,8 @@ impl<R: Real> Newton<R> {
         if self.age == Some(0) {
             return false;
         }
-        self.linear.evaluate(sys, step.t, &step.z, stats);
+        self.evaluate_jacobian(sys, step, stats);
         self.linear.factor(c);
-        self.age = Some(0);
         self.slowest = 0.0;
         true
     }

@@ -4,9 +4,12 @@
 //! span. The stages of an ESDIRK step are differentiated as what they solve (implicit function theorem), so the result
 //! is exact up to the error that Newton's method left; a Rosenbrock step is exact up to rounding.
 
+use super::forward::Run;
+use super::replay::Replay;
 use super::scheme::Scheme;
 use super::step::Step;
 use super::{Implicit, single};
+use crate::solve::checkpoint::{Descent, Plan, replay::window};
 use crate::solve::failure::{Failure, FailureKind};
 use crate::solve::options::Options;
 use crate::solve::real::Real;
@@ -71,6 +74,7 @@ pub(in crate::solve) fn discrete<R: Real, S: AdjointSystem<R>>(
     let mut reverse = Reverse {
         problem,
         tape,
+        replay: None,
         values_bar,
         schedule: &schedule,
         step: Step::new(dim, stages),
@@ -83,16 +87,40 @@ pub(in crate::solve) fn discrete<R: Real, S: AdjointSystem<R>>(
         if tape.steps(0) == 0 {
             reverse.no_step(sys);
         } else {
+            reverse.replay = replay(method, problem, options, tape, &schedule, dim);
             reverse.run(sys, &mut schemes);
+            if let Some(replay) = &reverse.replay {
+                let (stats, more) = (&mut reverse.cotangents.stats, &replay.player.run.stats);
+                stats.rhs_calls += more.rhs_calls;
+                stats.rhs_evaluations += more.rhs_evaluations;
+                stats.jacobian_calls += more.jacobian_calls;
+            }
         }
         reverse.judge();
     }
     reverse.cotangents
 }
 
-struct Reverse<'a, R> {
+/// What brings back the steps that a tape with a limit does not keep.
+fn replay<'a, R: Real>(
+    method: Implicit,
+    problem: &'a Problem<'a, R>,
+    options: &'a Options,
+    tape: &'a Tape<R>,
+    schedule: &'a Schedule,
+    dim: usize,
+) -> Option<Descent<R, Replay<'a, R>>> {
+    let plan = Plan::implicit::<R>(method, options, dim).filter(|_| tape.limit.is_some())?;
+    let (steps, run) = (tape.steps(0), Run::new(method, problem, options, schedule, dim));
+    let window = window(tape, plan.window.min(steps), dim, method.stages());
+    Some(Descent::new(Replay::new(run, tape), plan, steps, tape.stride(), window))
+}
+
+struct Reverse<'a, R: Real> {
     problem: &'a Problem<'a, R>,
     tape: &'a Tape<R>,
+    /// Where the tape has a limit: what brings back the steps that it does not keep.
+    replay: Option<Descent<R, Replay<'a, R>>>,
     values_bar: &'a [R],
     schedule: &'a Schedule,
     step: Step<R>,
@@ -107,6 +135,7 @@ impl<R: Real> Reverse<'_, R> {
     fn run<S: AdjointSystem<R>>(&mut self, sys: &mut S, schemes: &mut [Scheme<R>]) {
         let (dim, lane) = (self.step.dim, &self.tape.lanes[0]);
         let steps = lane.steps();
+        // Where the stages of a step end in the list of those that are kept.
         let mut end = lane.k.len();
         let mut carry = vec![R::ZERO; dim];
         let owner = self.schedule.owner[0];
@@ -116,8 +145,13 @@ impl<R: Real> Reverse<'_, R> {
             let scheme = &mut schemes[usize::from(kind)];
             scheme.resume(usize::from(lane.order[n]));
             let size = scheme.stages() * dim;
+            if let Some(replay) = &mut self.replay
+                && replay.reach(sys, steps - 1 - n)
+            {
+                end = replay.window.lanes[0].k.len();
+            }
             end -= size;
-            self.load(n, &lane.k[end..end + size]);
+            self.load(n, end..end + size);
             self.bars.ks.fill(R::ZERO);
             self.bars.z.fill(R::ZERO);
             (self.bars.t, self.bars.h) = (0.0, 0.0);
@@ -147,14 +181,17 @@ impl<R: Real> Reverse<'_, R> {
         self.cotangents.ts[owner] += self.t_end_bar;
     }
 
-    fn load(&mut self, n: usize, ks: &[R]) {
+    fn load(&mut self, n: usize, stages: std::ops::Range<usize>) {
         let (dim, lane) = (self.step.dim, &self.tape.lanes[0]);
+        let kept = self.replay.as_ref().map_or(lane, |replay| &replay.window.lanes[0]);
         let step = &mut self.step;
         step.t = self.schedule.at(0, lane.s[n]);
         step.t_next = self.schedule.at(0, lane.s[n + 1]);
         step.h = (lane.s[n + 1] - lane.s[n]) * self.schedule.span[0];
-        step.z.copy_from_slice(&lane.z[n * dim..(n + 1) * dim]);
-        step.z_new.copy_from_slice(&lane.z[(n + 1) * dim..(n + 2) * dim]);
+        let ks = &kept.k[stages];
+        let states = &kept.z[(n - kept.first) * dim..][..2 * dim];
+        step.z.copy_from_slice(&states[..dim]);
+        step.z_new.copy_from_slice(&states[dim..]);
         step.ks[..ks.len()].copy_from_slice(ks);
     }
 

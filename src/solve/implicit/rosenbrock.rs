@@ -69,6 +69,11 @@ impl<R: Real> Rosenbrock<R> {
         add_stages(&mut step.error, &step.ks, self.table.error, 1.0);
     }
 
+    /// The Jacobian belongs to another state now.
+    pub(super) fn forget(&mut self) {
+        self.fresh = false;
+    }
+
     /// Takes note of an accepted step.
     pub(super) fn accepted(&mut self, step: &mut Step<R>) {
         self.fresh = false;

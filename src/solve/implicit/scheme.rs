@@ -12,6 +12,21 @@ use crate::solve::options::Options;
 use crate::solve::real::Real;
 use crate::solve::system::{AdjointSystem, Stats, System};
 
+/// What the next step of a scheme depends on besides its start, apart from [`Scheme::numbers`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Mark {
+    /// Newton's method: time of the Jacobian, its age, largest Θ, last η.
+    pub(super) jacobian: f64,
+    pub(super) age: Option<usize>,
+    pub(super) slowest: f64,
+    pub(super) eta: f64,
+    /// Differentiation formulas: order, length of the step before, steps of that length, factor for the next one.
+    pub(super) order: usize,
+    pub(super) before: Option<f64>,
+    pub(super) equal: usize,
+    pub(super) factor: f64,
+}
+
 #[derive(Debug)]
 pub(super) enum Scheme<R> {
     Dirk(Dirk<R>),
@@ -91,6 +106,41 @@ impl<R: Real> Scheme<R> {
         match self {
             Self::Dirk(_) | Self::Rosenbrock(_) => {}
             Self::Bdf(bdf) => bdf.order = order,
+        }
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        match self {
+            Self::Dirk(dirk) => dirk.newton.mark(),
+            Self::Rosenbrock(_) => Mark::default(),
+            Self::Bdf(bdf) => bdf.mark(),
+        }
+    }
+
+    /// Numbers that go with the mark.
+    pub(super) fn numbers(&self) -> [&[R]; 2] {
+        match self {
+            Self::Dirk(dirk) => [dirk.newton.point(), &[]],
+            Self::Rosenbrock(_) => [&[], &[]],
+            Self::Bdf(bdf) => bdf.numbers(),
+        }
+    }
+
+    /// Comes back to a mark with its numbers, which are the first ones of these. Returns the others.
+    pub(super) fn restore<'n, S: System<R>>(
+        &mut self,
+        sys: &mut S,
+        mark: &Mark,
+        numbers: &'n [R],
+        stats: &mut Stats,
+    ) -> &'n [R] {
+        match self {
+            Self::Dirk(dirk) => dirk.newton.restore(sys, mark, numbers, stats),
+            Self::Rosenbrock(rosenbrock) => {
+                rosenbrock.forget();
+                numbers
+            }
+            Self::Bdf(bdf) => bdf.restore(sys, mark, numbers, stats),
         }
     }
 

@@ -17,7 +17,7 @@ const EASY_STEPS: usize = 6;
 /// Steps that are not stiff after which the count starts again.
 const FORGET: usize = 6;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Switch {
     schemes: usize,
     current: usize,

@@ -3,6 +3,7 @@
 mod accuracy;
 mod adams;
 mod adjoint;
+mod checkpoint;
 mod control;
 mod convergence;
 mod golden;
