@@ -61,6 +61,8 @@ mod regularisers;
 mod rules;
 #[path = "suite/scaling.rs"]
 mod scaling;
+#[path = "suite/sensitivities.rs"]
+mod sensitivities;
 #[path = "suite/separable.rs"]
 mod separable;
 #[path = "suite/shared_time.rs"]

@@ -41,7 +41,7 @@ impl Checker<'_> {
         let at = budget_span(method);
         let sizes = self.program.systems[k as usize].states.iter().map(|s| s.ty.shape().iter().product::<usize>());
         let least = options.least_memory(sizes.sum());
-        let d = if gradient == Gradient::Backsolve || !options.keeps_steps() {
+        let d = if gradient != Gradient::Discrete || !options.keeps_steps() {
             Diagnostic::error(codes::OPTION_VALUE, at, "this gradient keeps no steps, so it needs no `memory`")
                 .here("nothing to bound")
                 .help("leave it out; it is for `gradient = discrete` of other methods")

@@ -186,7 +186,9 @@ impl Checker<'_> {
                 .help("leave `dt` out, and give tolerances, or choose a Runge–Kutta method");
             self.report(d);
         }
-        *gradient = Gradient::Backsolve;
+        if *gradient != Gradient::Forward {
+            *gradient = Gradient::Backsolve;
+        }
     }
 
     /// Penalties are functions of the stages of explicit steps that are kept and reversed.
@@ -237,7 +239,11 @@ impl Checker<'_> {
                 o.max_steps = n.unwrap_or(o.max_steps);
             }
             "gradient" => {
-                let choices = [("discrete", Gradient::Discrete), ("backsolve", Gradient::Backsolve)];
+                let choices = [
+                    ("discrete", Gradient::Discrete),
+                    ("backsolve", Gradient::Backsolve),
+                    ("forward", Gradient::Forward),
+                ];
                 *gradient = self.word(e, &choices).unwrap_or(*gradient);
             }
             "step" => {

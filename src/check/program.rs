@@ -381,6 +381,8 @@ pub enum Gradient {
     Discrete,
     /// The adjoint equation integrated backwards.
     Backsolve,
+    /// Tangents along every parameter, integrated beside the states. One such system makes the whole loss so.
+    Forward,
 }
 
 /// A system of equations with its arguments bound.

@@ -222,6 +222,8 @@ pub(super) enum Method {
     Discrete,
     /// The adjoint equation integrated backwards
     Backsolve,
+    /// Tangents integrated beside the states, for few parameters
+    Forward,
 }
 
 #[derive(Args, Debug)]
@@ -237,6 +239,9 @@ pub(super) struct GradArgs {
     /// Compare every gradient method with finite differences
     #[arg(long)]
     pub check: bool,
+    /// The Hessian of the loss times a direction: a file like those of parameters, or `random`
+    #[arg(long, value_name = "DIRECTION", conflicts_with_all = ["check", "gradient", "inputs"])]
+    pub hvp: Option<PathBuf>,
     /// Only the first N samples, or N draws of noise
     #[arg(long, value_name = "N", value_parser = positive)]
     pub batch: Option<usize>,

@@ -3,6 +3,7 @@
 use super::args::{GradArgs, Method};
 use super::failed::Failed;
 use super::gradcheck;
+use super::hessian;
 use super::output::{self, Console, count, duration, short, table, work};
 use super::session::{Samples, Session, judge_loss, times_ms};
 use crate::compile::Settings;
@@ -20,6 +21,9 @@ pub(super) fn grad<T: Number>(args: &GradArgs, console: Console) -> Result<(), F
     session.need_loss("differentiate")?;
     if args.check {
         return gradcheck::check::<T>(&session, args, console);
+    }
+    if let Some(direction) = &args.hvp {
+        return hessian::product::<T>(&session, args, direction, console);
     }
     let samples = session.samples(None, args.batch)?;
     let mut lowered = session.lowered().clone();
@@ -59,6 +63,7 @@ impl From<Method> for Gradient {
         match method {
             Method::Discrete => Self::Discrete,
             Method::Backsolve => Self::Backsolve,
+            Method::Forward => Self::Forward,
         }
     }
 }
@@ -68,6 +73,7 @@ pub(super) fn method_name(method: Gradient) -> &'static str {
     match method {
         Gradient::Discrete => "discrete",
         Gradient::Backsolve => "backsolve",
+        Gradient::Forward => "forward",
     }
 }
 

@@ -26,6 +26,8 @@ const SMALL: usize = 16;
 /// Entries and random directions of larger ones.
 const ENTRIES: usize = 6;
 const DIRECTIONS: usize = 2;
+/// Up to so many parameters `forward` is compared too.
+const FEW: usize = 64;
 /// Tolerances of the solver during the check.
 const RTOL: f64 = 1e-10;
 const ATOL: f64 = 1e-12;
@@ -77,6 +79,16 @@ pub(super) fn check<T: Number>(session: &Session, args: &GradArgs, console: Cons
     let mut columns = Vec::new();
     for &method in methods {
         columns.push(column::<T>(session, method, &tight, &samples, &raw, &probes)?);
+    }
+    let wanted = chosen == Gradient::Forward;
+    let few = !lowered.systems.is_empty() && (1..=FEW).contains(&session.natural.iter().map(Vec::len).sum());
+    if wanted || few {
+        match column::<T>(session, Gradient::Forward, &tight, &samples, &raw, &probes) {
+            Ok(column) => columns.push(column),
+            Err(failed) if wanted => return Err(failed),
+            // Not every model has tangents.
+            Err(_) => {}
+        }
     }
     let growth = Growth::measure(session, &exact(&tight), &samples, &raw)?;
     let judge = Judge { growth, pass: pass::<T>() };

@@ -15,6 +15,7 @@ mod fit;
 mod fmt;
 mod grad;
 mod gradcheck;
+mod hessian;
 mod kernels;
 mod new;
 mod output;

@@ -137,6 +137,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("N0701", include_str!("../../docs/errors/N0701.md")),
     ("N0702", include_str!("../../docs/errors/N0702.md")),
     ("N0703", include_str!("../../docs/errors/N0703.md")),
+    ("N0704", include_str!("../../docs/errors/N0704.md")),
     ("N0800", include_str!("../../docs/errors/N0800.md")),
     ("N0801", include_str!("../../docs/errors/N0801.md")),
     ("N0802", include_str!("../../docs/errors/N0802.md")),

@@ -24,7 +24,7 @@ impl Kept {
         let options = &system.options;
         match system.gradient {
             Gradient::Discrete if options.keeps_steps() => {}
-            Gradient::Discrete | Gradient::Backsolve => return Self::default(),
+            Gradient::Discrete | Gradient::Backsolve | Gradient::Forward => return Self::default(),
         }
         // Its position; of an implicit step also the scheme and its order. The last stage of an explicit one is the
         // first one of the next.

@@ -1,8 +1,13 @@
 //! The whole compiler on one page: text → model.
 
+mod forward;
+mod hessian;
 mod roots;
 mod separable;
 mod step;
+mod tangent;
+
+pub use hessian::hessian;
 
 use crate::codegen::Backend;
 use crate::diag::Diagnostic;
@@ -11,16 +16,20 @@ use crate::lower::{Gradient, Lowered, System};
 use crate::model::{Entry, Model, Number, StepParts, SystemKernels, SystemParts, WholeStep, build};
 use crate::opt;
 use crate::solve::{Implicit, Method, Norm, Options, Stepping};
+use forward::{add_tangents, differentiates_forward};
 use roots::{EntryList, Ids};
+use tangent::Augmented;
 
 /// Every code that compiling reports and its title.
 pub const CODES: &[(&str, &str)] = &[
     ("N0701", "code generation failed"),
     ("N0702", "a model that cannot be differentiated"),
     ("N0703", "a system that is not separable"),
+    ("N0704", "tangents that a model cannot have"),
 ];
 
 /// What a model is compiled for.
+#[allow(clippy::struct_excessive_bools, reason = "independent choices")]
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Samples side by side; [`lanes_for`] chooses.
@@ -35,11 +44,21 @@ pub struct Settings {
     pub inputs: bool,
     /// The outputs of samples.
     pub outputs: bool,
+    /// In the place of the loss its derivative along a direction, as [`hessian`] needs it.
+    pub direction: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lanes: 1, backend: Backend::Jit, threads: 1, gradient: true, inputs: false, outputs: false }
+        Self {
+            lanes: 1,
+            backend: Backend::Jit,
+            threads: 1,
+            gradient: true,
+            inputs: false,
+            outputs: false,
+            direction: false,
+        }
     }
 }
 
@@ -84,8 +103,12 @@ pub struct Derived {
     pub natural: Vec<NodeId>,
     /// Cotangents of unconstrained parameters, natural values and inputs; empty without gradient.
     pub bars: [Vec<Option<NodeId>>; 3],
+    /// Loss and metrics as the gradient computes them, where it does so by tangents.
+    pub tangents: Option<(NodeId, Vec<NodeId>)>,
     /// The systems, staged.
     pub systems: Vec<SystemParts>,
+    /// What is known of them: those of the model, then those with tangents.
+    pub infos: Vec<System>,
     /// For systems with a symplectic method, which components are positions; else empty.
     pub positions: Vec<Vec<bool>>,
 }
@@ -97,6 +120,7 @@ pub struct Derived {
 pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model<T>, Diagnostic> {
     let derived = derive(&lowered, settings)?;
     let mut lowered = lowered;
+    lowered.systems.clone_from(&derived.infos);
     for ((system, positions), parts) in lowered.systems.iter_mut().zip(&derived.positions).zip(&derived.systems) {
         system.options.positions.clone_from(positions);
         system.options.time_cotangents = parts.times;
@@ -107,7 +131,7 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
     let mut systems = Vec::new();
     for (parts, info) in derived.systems.iter().zip(&lowered.systems) {
         let mut parts = parts.clone();
-        let backwards = info.gradient == Gradient::Backsolve;
+        let backwards = info.pulled_by() == Gradient::Backsolve;
         if let (Method::Implicit(method), true, true) = (info.options.method, backwards, settings.gradient) {
             return Err(no_backsolve(method));
         }
@@ -124,7 +148,7 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
         let program = build(g, &list.nodes, lanes, backend).map_err(refuse)?;
         Ok(Entry::new(program, list.roots.clone()))
     };
-    let value = derived.loss.map(|loss| entry(&EntryList::value(loss, &derived))).transpose()?;
+    let value = derived.loss.map(|loss| entry(&EntryList::value(loss, &derived.metrics))).transpose()?;
     let gradient = match derived.loss.filter(|_| settings.gradient) {
         Some(loss) => Some(entry(&EntryList::gradient(loss, &derived))?),
         None => None,
@@ -143,7 +167,7 @@ pub fn kept(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> Ve
     let options = &system.options;
     let together = lanes == 1 || options.stepping == Stepping::Batch;
     let runge_kutta = !matches!(options.method, Method::Adams | Method::Implicit(_)) && options.keeps_steps();
-    let discrete = system.gradient == Gradient::Discrete && system.events.is_none();
+    let discrete = system.pulled_by() == Gradient::Discrete && system.events.is_none();
     if !(together && runge_kutta && discrete) || step_graphs(g, parts, options, lanes).is_some() {
         return Vec::new();
     }
@@ -180,28 +204,32 @@ pub fn derive(lowered: &Lowered, settings: &Settings) -> Result<Derived, Diagnos
     let merged = opt::merge_solves(&graph, &ids.all());
     ids.replace(&merged.roots);
     graph = merged.graph;
+    let added = add_tangents(&mut graph, &mut ids, lowered, settings)?;
+    let infos: Vec<System> = lowered.systems.iter().cloned().chain(added.iter().map(|a| a.info.clone())).collect();
     let (staged, outer) = opt::stage(&mut graph, &ids.inner(), &ids.outer());
     ids.set_staged(&staged, &outer);
     let objective = settings.gradient && ids.loss().is_some();
     if objective {
         ids.differentiate_objective(&mut graph, lowered, settings.inputs)?;
     }
-    ids.share_times(&mut graph, lowered);
-    for (k, system) in lowered.systems.iter().enumerate() {
-        ids.differentiate_system(&mut graph, k, system, objective)?;
+    ids.share_times(&mut graph, &infos);
+    let backwards = objective && !differentiates_forward(lowered);
+    for (k, system) in infos.iter().enumerate() {
+        let all = backwards && (added.is_empty() || k >= lowered.systems.len());
+        ids.differentiate_system(&mut graph, k, system, all)?;
         ids.differentiate_jacobian(&mut graph, k, system)?;
     }
     graph = ids.reveal_parameters(&graph, lowered);
     graph = improve(&graph, &mut ids);
     debug_assert!(verify(&graph).is_empty(), "{:#?}", verify(&graph));
-    let mut derived = ids.derived(graph, lowered);
-    derived.positions = positions(&derived, lowered)?;
+    let mut derived = ids.derived(graph, infos);
+    derived.positions = positions(&derived, lowered, &added)?;
     Ok(derived)
 }
 
 /// The division into positions and momenta that symplectic methods need.
-fn positions(derived: &Derived, lowered: &Lowered) -> Result<Vec<Vec<bool>>, Diagnostic> {
-    let mut all = Vec::new();
+fn positions(derived: &Derived, lowered: &Lowered, added: &[Augmented]) -> Result<Vec<Vec<bool>>, Diagnostic> {
+    let mut all: Vec<Vec<bool>> = Vec::new();
     for (parts, system) in derived.systems.iter().zip(&lowered.systems) {
         let Method::Symplectic(method) = system.options.method else {
             all.push(Vec::new());
@@ -214,6 +242,11 @@ fn positions(derived: &Derived, lowered: &Lowered) -> Result<Vec<Vec<bool>>, Dia
                  method, with `reversible = true` if memory is short",
             )
         })?);
+    }
+    // The tangent of a position is one.
+    for system in added {
+        let own = all[system.base].iter().copied().cycle().take(system.info.dim);
+        all.push(own.collect());
     }
     Ok(all)
 }
@@ -233,7 +266,8 @@ fn step_graphs(
     if lanes > 1 || other || !measured || !parts.right_hand_side().is_straight(g, lanes) {
         return None;
     }
-    let (forward, reverse) = step::whole_step(g, parts, tableau);
+    let measured = options.measured.unwrap_or(parts.dim);
+    let (forward, reverse) = step::whole_step(g, parts, tableau, measured);
     let straight = forward.is_straight(lanes) && reverse.as_ref().is_none_or(|parts| parts.is_straight(lanes));
     straight.then_some((forward, reverse))
 }

@@ -1,5 +1,7 @@
 //! Book-keeping of the nodes that passes must carry along, by name.
 
+mod tangents;
+
 use super::Derived;
 use crate::diag::Diagnostic;
 use crate::diff::{self, DiffError, Mode};
@@ -9,6 +11,7 @@ use crate::model::{EventParts, JacobianParts, Roots, SystemParts};
 use crate::opt::{self, Staged};
 use crate::solve::{Method, Stepping};
 use std::collections::HashMap;
+use tangents::Tangents;
 
 /// Every root of a model's graph. Passes see one flat list.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +20,8 @@ pub(super) struct Ids {
     metrics: Vec<NodeId>,
     outputs: Vec<NodeId>,
     natural: Vec<NodeId>,
+    /// Where the gradient is found by tangents.
+    tangents: Option<Tangents>,
     rhs: Vec<NodeId>,
     /// Functions, rates and resets of each system's events; empty where it has none.
     events: Vec<Vec<NodeId>>,
@@ -53,6 +58,7 @@ impl Ids {
     fn slots(&mut self) -> Vec<&mut NodeId> {
         let mut slots: Vec<&mut NodeId> = self.loss.iter_mut().collect();
         slots.extend(self.metrics.iter_mut().chain(&mut self.outputs).chain(&mut self.natural).chain(&mut self.rhs));
+        slots.extend(self.tangents.iter_mut().flat_map(Tangents::all));
         slots.extend(self.events.iter_mut().flatten());
         slots.extend(self.captures.iter_mut().flatten());
         slots.extend(self.bars.iter_mut().flatten().flatten());
@@ -87,13 +93,16 @@ impl Ids {
     /// Roots outside of the systems.
     pub fn outer(&self) -> Vec<NodeId> {
         let lists = self.metrics.iter().chain(&self.outputs).chain(&self.natural);
-        self.loss.iter().chain(lists).copied().collect()
+        let mut outer: Vec<NodeId> = self.loss.iter().chain(lists).copied().collect();
+        outer.extend(self.tangents.clone().iter_mut().flat_map(Tangents::all).map(|id| *id));
+        outer
     }
 
     pub fn set_staged(&mut self, staged: &[Staged], outer: &[NodeId]) {
         let mut outer = outer.iter().copied();
         let lists = self.metrics.iter_mut().chain(&mut self.outputs).chain(&mut self.natural);
-        for slot in self.loss.iter_mut().chain(lists) {
+        let tangents = self.tangents.iter_mut().flat_map(Tangents::all);
+        for slot in self.loss.iter_mut().chain(lists).chain(tangents) {
             *slot = outer.next().unwrap_or(*slot);
         }
         self.rhs = staged.iter().map(|s| s.inner[0]).collect();
@@ -110,13 +119,11 @@ impl Ids {
     ) -> Result<(), Diagnostic> {
         let Some(loss) = self.loss else { return Ok(()) };
         let weight = g.leaf(Leaf::Weight, &[]);
-        let given: Vec<NodeId> = if inputs {
-            (0_u32..).zip(&lowered.inputs).map(|(k, i)| g.leaf(Leaf::Input(k), &i.shape)).collect()
-        } else {
-            Vec::new()
+        let wrt = self.moving(g, lowered, inputs);
+        let mut natural = match &self.tangents {
+            Some(tangents) => tangents.cotangents(g, &wrt),
+            None => diff::vjp(g, &[(loss, weight)], &wrt, Mode::Total).map_err(|e| refused(&e))?,
         };
-        let wrt: Vec<NodeId> = self.natural.iter().chain(&given).copied().collect();
-        let mut natural = diff::vjp(g, &[(loss, weight)], &wrt, Mode::Total).map_err(|e| refused(&e))?;
         let given = natural.split_off(self.natural.len());
         let mut raw = Vec::new();
         for ((k, p), bar) in (0_u32..).zip(&lowered.params).zip(&natural) {
@@ -158,8 +165,8 @@ impl Ids {
 
     /// Looks who reads derivatives by times, and shares time among the samples of each system that step together unless
     /// somebody does: what is summed over the samples cannot be told apart again.
-    pub fn share_times(&mut self, g: &mut Graph, lowered: &Lowered) {
-        for (k, system) in lowered.systems.iter().enumerate() {
+    pub fn share_times(&mut self, g: &mut Graph, systems: &[System]) {
+        for (k, system) in systems.iter().enumerate() {
             let options = &system.options;
             let (read, apart) = self.uses_of_times(g, k);
             // An event moves with what comes before it, and moves what comes after.
@@ -247,9 +254,9 @@ impl Ids {
         Ok(())
     }
 
-    pub fn derived(self, mut graph: Graph, lowered: &Lowered) -> Derived {
+    pub fn derived(self, mut graph: Graph, infos: Vec<System>) -> Derived {
         let mut systems = Vec::new();
-        for (k, info) in lowered.systems.iter().enumerate() {
+        for (k, info) in infos.iter().enumerate() {
             let jacobian = self.jacobians.get(k).cloned().flatten();
             systems.push(SystemParts {
                 dim: info.dim,
@@ -274,8 +281,9 @@ impl Ids {
                     .map(|parts| JacobianParts { seeds: jacobian_seeds(&mut graph, k, info.dim), ..parts }),
             });
         }
-        let Self { loss, metrics, outputs, natural, bars, .. } = self;
-        Derived { graph, loss, metrics, outputs, natural, bars, systems, positions: Vec::new() }
+        let Self { loss, metrics, outputs, natural, bars, tangents, .. } = self;
+        let tangents = tangents.map(|found| (found.loss, found.metrics));
+        Derived { graph, loss, metrics, outputs, natural, bars, tangents, systems, infos, positions: Vec::new() }
     }
 }
 
@@ -304,7 +312,7 @@ fn events(events: Option<&Events>) -> Vec<NodeId> {
     events.map_or_else(Vec::new, |e| vec![e.when, e.rates, e.resets])
 }
 
-fn refused(error: &DiffError) -> Diagnostic {
+pub(super) fn refused(error: &DiffError) -> Diagnostic {
     Diagnostic::global("N0702", format!("the model cannot be differentiated: {}", error.why))
         .help("use the derivative of a solve in `metric` or `output`, or write the quantity as one more state")
 }
@@ -322,15 +330,16 @@ impl EntryList {
         self.nodes.len() - 1
     }
 
-    pub fn value(loss: NodeId, derived: &Derived) -> Self {
+    pub fn value(loss: NodeId, metrics: &[NodeId]) -> Self {
         let mut list = Self::default();
         list.roots.loss = Some(list.add(loss));
-        list.roots.metrics = derived.metrics.iter().map(|&m| list.add(m)).collect();
+        list.roots.metrics = metrics.iter().map(|&m| list.add(m)).collect();
         list
     }
 
     pub fn gradient(loss: NodeId, derived: &Derived) -> Self {
-        let mut list = Self::value(loss, derived);
+        let (loss, metrics) = derived.tangents.as_ref().map_or((loss, &derived.metrics), |t| (t.0, &t.1));
+        let mut list = Self::value(loss, metrics);
         let [raw, natural, inputs] = &derived.bars;
         let all = |list: &mut Self, bars: &[Option<NodeId>]| bars.iter().map(|b| b.map(|b| list.add(b))).collect();
         list.roots.raw = all(&mut list, raw);

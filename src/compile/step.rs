@@ -8,9 +8,15 @@ use crate::model::{StepParts, SystemParts};
 use crate::opt::graft;
 use crate::solve::Tableau;
 
-/// Both directions of a step; the reverse one where the system has a pull-back.
-pub(super) fn whole_step(g: &Graph, parts: &SystemParts, tableau: &Tableau) -> (StepParts, Option<StepParts>) {
-    (forward(g, parts, tableau), parts.bars.as_ref().map(|bars| reverse(g, parts, bars, tableau)))
+/// Both directions of a step; the reverse one where the system has a pull-back. The error is that of the first
+/// `measured` components.
+pub(super) fn whole_step(
+    g: &Graph,
+    parts: &SystemParts,
+    tableau: &Tableau,
+    measured: usize,
+) -> (StepParts, Option<StepParts>) {
+    (forward(g, parts, tableau, measured), parts.bars.as_ref().map(|bars| reverse(g, parts, bars, tableau)))
 }
 
 /// Operands of a step: leaves of a fresh graph, told apart by their number.
@@ -82,7 +88,7 @@ fn sum(g: &mut Graph, terms: &[(f64, NodeId)]) -> Option<NodeId> {
 }
 
 /// z, h, k₁, [atol, rtol], stage times, captures → k₂ … `k_S`, new state, Σ of the squared scaled errors.
-fn forward(g: &Graph, parts: &SystemParts, tableau: &Tableau) -> StepParts {
+fn forward(g: &Graph, parts: &SystemParts, tableau: &Tableau, measured: usize) -> StepParts {
     let (dim, stages) = (parts.dim, tableau.stages());
     let mut o = Operands::new();
     let (z, h, first) = (o.operand(&[dim]), o.operand(&[]), o.operand(&[dim]));
@@ -98,18 +104,18 @@ fn forward(g: &Graph, parts: &SystemParts, tableau: &Tableau) -> StepParts {
         ks.extend(k);
     }
     let errors: Vec<(f64, NodeId)> = tableau.error.iter().copied().zip(ks.iter().copied()).collect();
-    let error = squared_error(&mut o.graph, [z, at, ks[stages - 1]], h, tolerances, &errors);
+    let error = squared_error(&mut o.graph, [z, at, ks[stages - 1]], h, (tolerances, measured), &errors);
     let later = o.graph.concat(0, &ks[1..]);
     StepParts { graph: o.graph, inputs: o.inputs, times, outputs: vec![later, at, error], bars: Vec::new() }
 }
 
-/// Squares of the error over its scale atol + rtol max(|z|, |`z_new`|), added up over the components; not a number
-/// where the new state or the right-hand side there is not finite.
+/// Squares of the error over its scale atol + rtol max(|z|, |`z_new`|), added up over the first `measured` components;
+/// not a number where the new state or the right-hand side there is not finite.
 fn squared_error(
     g: &mut Graph,
     [z, z_new, last]: [NodeId; 3],
     h: NodeId,
-    tolerances: NodeId,
+    (tolerances, measured): (NodeId, usize),
     errors: &[(f64, NodeId)],
 ) -> NodeId {
     let shape = g.shape(z).clone();
@@ -117,7 +123,12 @@ fn squared_error(
     // 0 · x is not a number exactly where x is not finite.
     let (a, b) = (g.times(zero, z_new), g.times(zero, last));
     let finite = g.plus(a, b);
-    let Some(error) = sum(g, errors) else { return g.sum(finite) };
+    let finite = g.sum(finite);
+    let head = |g: &mut Graph, x: NodeId| g.slice(x, &[0], &[measured]);
+    let errors: Vec<(f64, NodeId)> = errors.iter().map(|&(e, k)| (e, head(g, k))).collect();
+    let Some(error) = sum(g, &errors) else { return finite };
+    let (z, z_new) = (head(g, z), head(g, z_new));
+    let shape = g.shape(z).clone();
     let h = g.spread(h, &shape);
     let error = g.times(h, error);
     let (before, after) = (g.map1(Unary::Abs, z), g.map1(Unary::Abs, z_new));
@@ -128,8 +139,8 @@ fn squared_error(
     let scale = g.plus(atol, scale);
     let ratio = g.over(error, scale);
     let square = g.times(ratio, ratio);
-    let square = g.plus(square, finite);
-    g.sum(square)
+    let total = g.sum(square);
+    g.plus(total, finite)
 }
 
 /// z, `z_new`, h, k₁ … `k_S`, cotangents of these by dense output, cotangent of `k_S` from the step after, cotangents of

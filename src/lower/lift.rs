@@ -6,7 +6,7 @@ use smallvec::smallvec;
 use std::collections::HashMap;
 
 /// `root` with every key of `map` replaced by its value (of the same shape).
-pub(super) fn substitute(g: &mut Graph, root: NodeId, map: &HashMap<NodeId, NodeId>) -> NodeId {
+pub(crate) fn substitute(g: &mut Graph, root: NodeId, map: &HashMap<NodeId, NodeId>) -> NodeId {
     let mut done = map.clone();
     for id in g.reachable(&[root]) {
         let node = g.node(id).clone();
@@ -21,7 +21,7 @@ pub(super) fn substitute(g: &mut Graph, root: NodeId, map: &HashMap<NodeId, Node
 }
 
 /// `root` for `n` values of the keys of `map` at once: values and result have a leading axis of size n.
-pub(super) fn lift(g: &mut Graph, root: NodeId, map: &HashMap<NodeId, NodeId>, n: usize) -> NodeId {
+pub(crate) fn lift(g: &mut Graph, root: NodeId, map: &HashMap<NodeId, NodeId>, n: usize) -> NodeId {
     let mut lifting = Lifting { g, done: map.clone(), n };
     for id in lifting.g.reachable(&[root]) {
         let args = lifting.g.args(id);

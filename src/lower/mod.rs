@@ -20,6 +20,8 @@ mod walk;
 #[cfg(test)]
 pub(crate) use walk::has_argument;
 
+pub(crate) use lift::{lift, substitute};
+
 pub use model::{Domain, Events, Gradient, Init, Input, Lowered, Noise, NoiseDist, Options, Param, StateInfo, System};
 
 use crate::check::{ExprId, NO_SPAN, Program};

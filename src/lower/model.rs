@@ -97,6 +97,17 @@ pub struct System {
     pub gradient: Gradient,
 }
 
+impl System {
+    /// The method of a pull-back through it: its own, unless it has tangents in the place of one.
+    pub fn pulled_by(&self) -> Gradient {
+        match self.gradient {
+            Gradient::Forward if self.options.method.has_discrete() => Gradient::Discrete,
+            Gradient::Forward | Gradient::Backsolve => Gradient::Backsolve,
+            Gradient::Discrete => Gradient::Discrete,
+        }
+    }
+}
+
 /// The `E` events of a system; nodes use `Leaf::State`, `Leaf::Time` and outer nodes.
 #[derive(Clone, Debug)]
 pub struct Events {

@@ -6,6 +6,7 @@
 mod batch;
 mod evaluate;
 mod events;
+mod hessian;
 mod objective;
 mod parameters;
 mod program;
@@ -17,6 +18,7 @@ mod tile;
 pub use batch::Batch;
 pub use evaluate::{Dropped, Evaluated, Purpose, SampleOutputs, Work};
 pub use events::{EventKernels, EventParts};
+pub use hessian::{Hessian, HessianProduct};
 pub use objective::{ModelObjective, ObjectiveSetup};
 pub use parameters::{initial, unconstrain};
 pub use program::{Program, build};

@@ -136,7 +136,7 @@ impl<T: Number> Workspace<T> {
         let kernels = &model.systems[call.system];
         let info = &model.lowered.systems[call.system];
         let options = &*penalised(&info.options, self.penalised.map(|_| 1.0));
-        let mut event_tape = EventTape::new(with_tape && info.gradient == Gradient::Discrete);
+        let mut event_tape = EventTape::new(with_tape && info.pulled_by() == Gradient::Discrete);
         let (solution, scratch) = {
             let captures: SmallVec<[&[T]; 8]> =
                 call.args[3..].iter().map(|&b| self.value(program, shared, b)).collect();
@@ -290,11 +290,11 @@ struct Back<'a, T> {
 impl<T: Number> Back<'_, T> {
     fn run(&self, system: &mut impl AdjointSystem<T>, solution: Option<&Solution<T>>) -> Cotangents<T> {
         let info = &self.model.lowered.systems[self.call.system];
-        match (info.gradient, solution) {
+        match (info.pulled_by(), solution) {
             (Gradient::Backsolve, Some(solution)) => {
                 solve::backsolve(system, self.problem, self.options, solution, self.values_bar)
             }
-            (Gradient::Backsolve | Gradient::Discrete, _) => {
+            (Gradient::Backsolve | Gradient::Discrete | Gradient::Forward, _) => {
                 solve::discrete(system, self.problem, self.options, self.tape, self.values_bar)
             }
         }
@@ -305,8 +305,8 @@ impl<T: Number> Back<'_, T> {
     /// The same for a system with events.
     fn run_events(&self, system: &mut Bound<T>, solution: &Solution<T>, tape: &mut EventTape<T>) -> Cotangents<T> {
         let info = &self.model.lowered.systems[self.call.system];
-        let method = match info.gradient {
-            Gradient::Discrete => EventGradient::Discrete,
+        let method = match info.pulled_by() {
+            Gradient::Discrete | Gradient::Forward => EventGradient::Discrete,
             Gradient::Backsolve => EventGradient::Backsolve,
         };
         solve::reverse_events(system, self.problem, self.options, tape, solution, self.values_bar, method)

@@ -59,6 +59,9 @@ pub struct Options {
     pub tolerances: Vec<Tolerance>,
     /// How the errors of the components make one number.
     pub norm: Norm,
+    /// Number of leading components that the choice of steps looks at; `None`: all. The others only have to be finite:
+    /// tangents follow the steps of their solution.
+    pub measured: Option<usize>,
     /// Length of the first step tried, in units of t; `None`: chosen automatically.
     pub first_step: Option<f64>,
     /// Constant length of the steps, in units of t, without error control; the last step is shortened.
@@ -100,6 +103,7 @@ impl Default for Options {
             atol: 1e-8,
             tolerances: Vec::new(),
             norm: Norm::Rms,
+            measured: None,
             first_step: None,
             fixed_step: None,
             max_steps: 100_000,
@@ -132,8 +136,17 @@ impl Options {
         super::checkpoint::least(self, dim, size_of::<f64>())
     }
 
-    /// Tolerance of a component; those beyond the ones of the state (of the adjoint) have the common one.
+    /// Number of components, of `dim`, that the norm of an error is over.
+    pub(super) fn measured(&self, dim: usize) -> usize {
+        self.measured.map_or(dim, |measured| measured.min(dim))
+    }
+
+    /// Tolerance of a component; those beyond the ones of the state (of the adjoint) have the common one. Where steps
+    /// do not look, every error is tolerated that is finite.
     pub(super) fn tolerance(&self, component: usize) -> Tolerance {
+        if self.measured.is_some_and(|measured| component >= measured) {
+            return Tolerance { rtol: 0.0, atol: f64::INFINITY };
+        }
         let common = Tolerance { rtol: self.rtol, atol: self.atol };
         self.tolerances.get(component).copied().unwrap_or(common)
     }

@@ -161,13 +161,14 @@ impl<'o> Stepper<'o> {
     /// Root mean square over each group of `value` divided by atol + rtol |z|.
     fn group_norms<R: Real>(&self, kernel: &Kernel<R>, value: impl Fn(&Kernel<R>, usize) -> f64) -> Vec<f64> {
         let mut sums = vec![(0.0, 0usize); self.clocks.len()];
+        let measured = self.options.measured(kernel.dim);
         for i in 0..kernel.n() {
             let lane = i % kernel.lanes;
             if self.running[lane] {
                 let scale = self.options.tolerance(i / kernel.lanes).scale(kernel.z[i].to_f64().abs());
                 let (sum, count) = &mut sums[self.group[lane]];
                 *sum += (value(kernel, i) / scale).powi(2);
-                *count += 1;
+                *count += usize::from(i / kernel.lanes < measured);
             }
         }
         sums.into_iter().map(|(sum, count)| (sum / count.max(1) as f64).sqrt()).collect()
@@ -207,12 +208,13 @@ impl<'o> Stepper<'o> {
     /// Judges the attempt: sets `accepted`, moves the clocks.
     pub(super) fn judge<R: Real>(&mut self, kernel: &Kernel<R>) {
         let fixed = self.options.fixed_step.is_some();
+        let measured = self.options.measured(kernel.dim);
         for group in 0..self.clocks.len() {
             let members = if self.clocks.len() == 1 { 0..self.running.len() } else { group..group + 1 };
             let (mut sum, mut count) = (0.0, 0usize);
             for lane in members.clone().filter(|&lane| self.running[lane]) {
                 match self.options.norm {
-                    Norm::Rms => (sum, count) = (sum + kernel.sums[lane], count + kernel.dim),
+                    Norm::Rms => (sum, count) = (sum + kernel.sums[lane], count + measured),
                     Norm::Max => (sum, count) = (larger(sum, kernel.sums[lane]), 1),
                 }
             }

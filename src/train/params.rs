@@ -98,6 +98,18 @@ fn put(file: &mut dyn io::Write, x: f64, precision: Precision) -> io::Result<()>
 /// tensor the model has not, `N0615` wrong shape, `N0616` a number that is not finite, `N0617` a type of numbers that
 /// is not read.
 pub fn load(path: &Path, expected: &[(&str, &[usize])]) -> Result<Vec<Vec<f64>>, Diagnostic> {
+    read(path, expected, true)
+}
+
+/// The same for a direction in the space of parameters: it is 0 along those that the file has not.
+///
+/// # Errors
+/// Those of [`load`] but `N0613`.
+pub fn load_direction(path: &Path, expected: &[(&str, &[usize])]) -> Result<Vec<Vec<f64>>, Diagnostic> {
+    read(path, expected, false)
+}
+
+fn read(path: &Path, expected: &[(&str, &[usize])], complete: bool) -> Result<Vec<Vec<f64>>, Diagnostic> {
     let shown = path.display();
     let bytes = std::fs::read(path).map_err(|e| {
         let (why, help) = atomic::reason(path, &e);
@@ -106,10 +118,13 @@ pub fn load(path: &Path, expected: &[(&str, &[usize])]) -> Result<Vec<Vec<f64>>,
     let file = SafeTensors::deserialize(&bytes).map_err(|e| unreadable(path, &bytes, &e))?;
     let mut names: Vec<&str> = file.names();
     names.sort_unstable();
-    check_names(path, &names, expected)?;
+    check_names(path, &names, expected, complete)?;
     expected
         .iter()
         .map(|(name, shape)| {
+            if !names.contains(name) {
+                return Ok(vec![0.0; shape.iter().product()]);
+            }
             let tensor = file.tensor(name).map_err(|e| unreadable(path, &bytes, &e))?;
             if tensor.shape() != *shape {
                 let message =
@@ -139,10 +154,10 @@ fn unreadable(path: &Path, bytes: &[u8], error: &SafeTensorError) -> Diagnostic 
         .help("give the file that `train` wrote, or one in the safetensors format")
 }
 
-fn check_names(path: &Path, names: &[&str], expected: &[(&str, &[usize])]) -> Result<(), Diagnostic> {
+fn check_names(path: &Path, names: &[&str], expected: &[(&str, &[usize])], complete: bool) -> Result<(), Diagnostic> {
     let shown = path.display();
     let unexpected: Vec<&str> = names.iter().copied().filter(|n| expected.iter().all(|(e, _)| e != n)).collect();
-    let missing: Vec<&str> = expected.iter().map(|(e, _)| *e).filter(|e| !names.contains(e)).collect();
+    let missing: Vec<&str> = expected.iter().map(|(e, _)| *e).filter(|e| complete && !names.contains(e)).collect();
     let listed = |names: &[&str]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
     let mut problem = if let Some(first) = missing.first() {
         let mut problem = Diagnostic::global("N0613", format!("the parameters `{shown}` lack {}", listed(&missing)));

@@ -76,6 +76,7 @@ fn a_bouncing_ball_follows_its_closed_form() {
         let text = bouncing("[0.3, 1.0, 1.9, 2.6, 3.0]", options);
         agrees(&text, Gradient::Discrete, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
         agrees(&text, Gradient::Backsolve, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
+        agrees(&text, Gradient::Forward, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
     }
 }
 
@@ -86,6 +87,7 @@ fn outputs_may_lie_anywhere_and_in_any_order() {
     let closed = move |p: &[f64]| times.iter().map(|t| ball(p[0], p[1], p[2], *t)).sum();
     agrees(&text, Gradient::Discrete, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
     agrees(&text, Gradient::Backsolve, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
+    agrees(&text, Gradient::Forward, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
 }
 
 #[test]
@@ -96,12 +98,13 @@ fn time_may_run_backwards() {
     let closed = |p: &[f64]| ball(p[0], p[1], p[2], 2.5);
     agrees(text, Gradient::Discrete, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
     agrees(text, Gradient::Backsolve, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
+    agrees(text, Gradient::Forward, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
 }
 
 /// The same motion in a resisting medium has no closed form: differences of the computed loss.
 #[test]
 fn gradients_agree_with_differences_where_the_flow_is_not_linear() {
-    for method in [Gradient::Discrete, Gradient::Backsolve] {
+    for method in [Gradient::Discrete, Gradient::Backsolve, Gradient::Forward] {
         let text = |h: f64, e: f64, c: f64, w: f64| {
             format!(
                 "param h = {h:?}\nparam e = {e:?}\nparam c = {c:?}\nparam w = {w:?}\nstate y = h\nstate v = 0\ny' = v\n\
@@ -152,6 +155,7 @@ fn a_thermostat_switches_between_two_events() {
     let closed = |p: &[f64]| [1.1, 4.3, 7.9].iter().map(|t| room(p[0], p[1], p[2], *t)).sum();
     agrees(text, Gradient::Discrete, closed, &[18.0, 22.0, 0.5], 1e-10, 1e-8);
     agrees(text, Gradient::Backsolve, closed, &[18.0, 22.0, 0.5], 1e-10, 1e-8);
+    agrees(text, Gradient::Forward, closed, &[18.0, 22.0, 0.5], 1e-10, 1e-8);
 }
 
 #[test]
@@ -164,6 +168,7 @@ fn doses_are_given_at_times() {
         |p: &[f64]| 3.0 * (-3.5 * p[0]).exp() + 3.0 * (-9.0 * p[0]).exp() + p[1] * (-(9.0 - p[2]) * p[0]).exp();
     agrees(text, Gradient::Discrete, closed, &[0.3, 2.0, 4.0], 1e-10, 1e-8);
     agrees(text, Gradient::Backsolve, closed, &[0.3, 2.0, 4.0], 1e-10, 1e-8);
+    agrees(text, Gradient::Forward, closed, &[0.3, 2.0, 4.0], 1e-10, 1e-8);
     let settings = Settings { outputs: true, ..Settings::default() };
     let (model, _) = evaluate(text, Gradient::Discrete, &settings, 1);
     let raw = unconstrain(&model.lowered, &initial(&model.lowered, 0));
@@ -184,6 +189,7 @@ fn doses_come_from_data() {
     };
     agrees(text, Gradient::Discrete, closed, &[0.3], 1e-10, 1e-8);
     agrees(text, Gradient::Backsolve, closed, &[0.3], 1e-10, 1e-8);
+    agrees(text, Gradient::Forward, closed, &[0.3], 1e-10, 1e-8);
 }
 
 #[test]
@@ -194,6 +200,7 @@ fn a_solution_may_stop_at_an_event() {
     let closed = |p: &[f64]| (2.0 * p[0] / p[1]).sqrt() - (2.0 * p[0] * p[1]).sqrt() + p[0] - 0.005 * p[1];
     agrees(text, Gradient::Discrete, closed, &[2.0, 9.81], 1e-12, 1e-9);
     agrees(text, Gradient::Backsolve, closed, &[2.0, 9.81], 1e-12, 1e-9);
+    agrees(text, Gradient::Forward, closed, &[2.0, 9.81], 1e-12, 1e-9);
 }
 
 #[test]
@@ -229,6 +236,7 @@ fn a_positive_state_is_reset_in_its_own_units() {
         (5.0 * p[0]).exp() / 2.0_f64.powf(doublings)
     };
     agrees(text, Gradient::Discrete, closed, &[0.5], 1e-8, 1e-7);
+    agrees(text, Gradient::Forward, closed, &[0.5], 1e-8, 1e-7);
 }
 
 #[test]
@@ -249,13 +257,31 @@ fn an_event_without_a_rate_has_no_gradient() {
     let (_, found) = evaluate(text, Gradient::Discrete, &Settings::default(), 1);
     let reason = &found.dropped[0].reason;
     assert!(reason.contains("the time of the event at t = 1") && reason.contains("has no derivative"), "{reason}");
+    let (_, found) = evaluate(text, Gradient::Forward, &Settings::default(), 1);
+    let reason = &found.dropped[0].reason;
+    assert!(reason.contains("tangents"), "{reason}");
+}
+
+/// The time of the second event is that of the first, which its own condition does not tell.
+#[test]
+fn an_event_that_another_one_sets_off_moves_with_it() {
+    let text = "param s = 1\nparam low = 2\nstate x = 1\nstate y = 0\nx' = s\ny' = 0\n\
+                event b: x > 5 => { y := y + t^2  x := 3 }\nevent a: x > low => { x := 6 }\n\
+                loss = y(2.5) + x(2.5)^2\nsolve tsit5, 0 .. 2.5\n";
+    let closed = |p: &[f64]| {
+        let first = (p[1] - 1.0) / p[0];
+        first * first + (3.0 + p[0] * (2.5 - first)).powi(2)
+    };
+    for method in [Gradient::Discrete, Gradient::Backsolve, Gradient::Forward] {
+        agrees(text, method, closed, &[1.0, 2.0], 1e-11, 1e-9);
+    }
 }
 
 #[test]
 fn samples_have_their_events_at_their_own_times() {
     let text = "noise h: [] ~ uniform(0.5, 3)\nparam e = 0.8\nparam g: positive = 9.81\nstate y = h\nstate v = 0\n\
                 y' = v\nv' = -g\nevent bounce: y < 0 => { v := -e*v }\nloss = y(2)*y(2.5) + v(1.2)\nsolve 0 .. 3\n";
-    for method in [Gradient::Discrete, Gradient::Backsolve] {
+    for method in [Gradient::Discrete, Gradient::Backsolve, Gradient::Forward] {
         let (_, one) = evaluate(text, method, &Settings::default(), 20);
         let (_, eight) = evaluate(text, method, &Settings { lanes: 8, threads: 2, ..Settings::default() }, 20);
         assert!(one.dropped.is_empty() && eight.dropped.is_empty());

@@ -43,11 +43,16 @@ fn robertson_golden_gradient_through_compiled_jacobians() {
     for method in Implicit::ALL {
         let name = method.name();
         for (options, within) in [("rtol = 1e-6, atol = 1e-10", 4e-6), ("rtol = 1e-9, atol = 1e-13", 2e-8)] {
-            let found = evaluate::<f64>(open(&robertson(&format!("{name}({options})"))), &[0], 1);
-            assert!((found.loss - golden["radau_loss"].as_f64().unwrap()).abs() < within, "{name}: {}", found.loss);
-            for (k, natural) in found.natural.iter().enumerate() {
-                let error = natural[0] / rates[k].as_f64().unwrap() - 1.0;
-                assert!(error.abs() < within, "{name}({options}), k{}: relative error {error:e}", k + 1);
+            for gradient in ["discrete", "forward"] {
+                let text = robertson(&format!("{name}({options}, gradient = {gradient})"));
+                let found = evaluate::<f64>(open(&text), &[0], 1);
+                assert!((found.loss - golden["radau_loss"].as_f64().unwrap()).abs() < within, "{name}: {}", found.loss);
+                for (k, natural) in found.natural.iter().enumerate() {
+                    let error = natural[0] / rates[k].as_f64().unwrap() - 1.0;
+                    let what = format!("{name}({options}), {gradient}, k{}", k + 1);
+                    eprintln!("{what}: {error:e}");
+                    assert!(error.abs() < within, "{what}: relative error {error:e}");
+                }
             }
         }
     }

@@ -186,7 +186,7 @@ impl<'o, R: Real> Tile<'o, R> {
     /// The norms from the squares of every lane, in units of [`SHARE`]: with one step for the batch, all running lanes have the same.
     fn shared(&self, squares: &[f64]) -> Vec<f64> {
         let count = |lanes: usize| match self.options.norm {
-            Norm::Rms => (self.dim * lanes).max(1) as f64,
+            Norm::Rms => (self.options.measured(self.dim) * lanes).max(1) as f64,
             Norm::Max => 1.0,
         };
         match self.options.stepping {

@@ -18,7 +18,8 @@ pub(super) fn run<R: Real, S: System<R>>(
     mut tape: Option<&mut Tape<R>>,
 ) {
     let (schedule, options) = (outputs.schedule, stepper.options);
-    let (span, fixed, size) = (schedule.span[0], options.fixed_step.is_some(), kernel.n().max(1) as f64);
+    let (span, fixed, size) =
+        (schedule.span[0], options.fixed_step.is_some(), options.measured(kernel.n()).max(1) as f64);
     let (tolerances, order) = (tolerances(options), stepper.order());
     let mut attempts = 0;
     let mut next = outputs.next();

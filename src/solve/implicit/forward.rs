@@ -144,7 +144,7 @@ impl<R: Real> Run<'_, R> {
         let norm = |value: &dyn Fn(usize) -> f64, z: &[R]| {
             let scale = |d: usize| options.tolerance(d).scale(z[d].to_f64().abs());
             let sum: f64 = (0..dim).map(|d| (value(d) / scale(d)).powi(2)).sum();
-            (sum / dim.max(1) as f64).sqrt()
+            (sum / options.measured(dim).max(1) as f64).sqrt()
         };
         let (d0, d1) = (norm(&|d| step.z[d].to_f64(), &step.z), norm(&|d| step.ks[d].to_f64(), &step.z));
         let trial = trial_step(d0, d1).min(span.abs());

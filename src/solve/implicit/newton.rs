@@ -139,7 +139,7 @@ impl<R: Real> Newton<R> {
         for iteration in 0..most {
             self.place(base);
             evaluate(sys, t, &self.state, &mut self.delta, stats);
-            let norm = self.correct(inverse);
+            let norm = self.correct(inverse, options);
             if !norm.is_finite() {
                 return false;
             }
@@ -171,7 +171,7 @@ impl<R: Real> Newton<R> {
     }
 
     /// u += W⁻¹(f − u/c), f being in `delta`; the norm of the correction.
-    fn correct(&mut self, inverse: R) -> f64 {
+    fn correct(&mut self, inverse: R, options: &Options) -> f64 {
         for (delta, u) in self.delta.iter_mut().zip(&self.u) {
             *delta = *delta - inverse * *u;
         }
@@ -181,7 +181,7 @@ impl<R: Real> Newton<R> {
             *u += *delta;
             sum += (delta.to_f64() * scale).powi(2);
         }
-        (sum / self.u.len().max(1) as f64).sqrt()
+        (sum / options.measured(self.u.len()).max(1) as f64).sqrt()
     }
 }
 

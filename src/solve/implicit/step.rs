@@ -48,7 +48,7 @@ impl<R: Real> Step<R> {
             // 0 · x is NaN exactly where x is not finite.
             sum += ratio * ratio + 0.0 * after;
         }
-        (sum / self.dim.max(1) as f64).sqrt()
+        (sum / options.measured(self.dim).max(1) as f64).sqrt()
     }
 
     /// The component with the worst error in the last attempt.
@@ -144,9 +144,10 @@ impl<R: Real> Linearisation<R> {
         self.factored = h_gamma;
     }
 
-    /// ‖∂f/∂z‖∞, a bound of its spectral radius.
-    pub(super) fn norm(&self) -> f64 {
-        let sums = self.dfdz.chunks_exact(self.dfdt.len().max(1));
+    /// ‖∂f/∂z‖∞, a bound of its spectral radius, of the components that steps look at: they depend on no others.
+    pub(super) fn norm(&self, options: &Options) -> f64 {
+        let dim = self.dfdt.len();
+        let sums = self.dfdz.chunks_exact(dim.max(1)).take(options.measured(dim));
         sums.map(|row| row.iter().map(|x| x.to_f64().abs()).sum()).fold(0.0, f64::max)
     }
 }

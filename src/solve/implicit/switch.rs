@@ -42,7 +42,7 @@ impl Switch {
         }
         let (vote, needed) = match scheme {
             Scheme::Dirk(dirk) => (dirk.stiffness(step, options) > STIFF, STIFF_STEPS),
-            Scheme::Rosenbrock(rosenbrock) => (rosenbrock.linear.norm() * step.h.abs() < EASY, EASY_STEPS),
+            Scheme::Rosenbrock(rosenbrock) => (rosenbrock.linear.norm(options) * step.h.abs() < EASY, EASY_STEPS),
             Scheme::Bdf(_) => (false, EASY_STEPS),
         };
         if vote {

@@ -4,6 +4,7 @@ mod files;
 mod help;
 mod json;
 mod pages;
+mod tangents;
 mod wrong;
 
 use std::fs;

@@ -61,6 +61,50 @@ const CASES: &[Case] = &[
         exit: 1,
     },
     Case {
+        name: "n0704_tangents_of_many_parameters",
+        prepare: |place| {
+            let net = "net f: [1] -> [1] = dense(300) |> tanh |> dense(1)";
+            let text = format!("model Many\nuse nn\n{net}\nstate x: [1] = 1\nx' = f(x)\nloss = sum(x(1)^2)\n");
+            write(place, "many.node", format!("{text}solve tsit5(gradient = forward), 0 .. 1\n"));
+        },
+        line: "grad many.node",
+        exit: 1,
+    },
+    Case {
+        name: "n0704_tangents_beside_another_gradient",
+        prepare: |place| {
+            let ode = |name: &str, gradient: &str| {
+                format!(
+                    "ode {name}(u: []) over 0 .. 1 {{\n  state x = u\n  x' = -k*x\n  solve tsit5(gradient = {gradient})\n}}\n"
+                )
+            };
+            let (first, second) = (ode("first", "forward"), ode("second", "backsolve"));
+            let loss = "let a = first(1)\nlet b = second(2)\nloss = a.x(1)*b.x(1)\n";
+            write(place, "two.node", format!("model Two\nparam k = 1\n{first}{second}{loss}"));
+        },
+        line: "grad two.node",
+        exit: 1,
+    },
+    Case {
+        name: "n0704_moving_times_behind_an_event_that_stops",
+        prepare: |place| {
+            let text = "model Fall\nparam T = 3\nstate y = 1\nstate v = 0\ny' = v\nv' = -9.81\n\
+                        event land: y <= 0 => { stop }\nloss = y(T)\nsolve tsit5(gradient = forward), 0 .. 5\n";
+            write(place, "fall.node", text);
+        },
+        line: "grad fall.node",
+        exit: 1,
+    },
+    Case {
+        name: "n0704_second_derivatives_of_a_multistep_method",
+        prepare: |place| {
+            let text = "model Decay\nparam k = 1\nstate x = 1\nx' = -k*x\nloss = x(1)\nsolve adams, 0 .. 1\n";
+            write(place, "decay.node", text);
+        },
+        line: "grad decay.node --hvp random",
+        exit: 1,
+    },
+    Case {
         name: "n0814_a_loss_with_stop",
         prepare: |place| write(place, "stopped.node", "model Stopped\nparam p = 2\nloss = p*stop(p)\n"),
         line: "grad stopped.node --check",
