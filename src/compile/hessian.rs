@@ -15,7 +15,7 @@ use crate::model::{Hessian, Model, Number};
 /// use pullback::compile::{Settings, hessian};
 /// use pullback::model::{Batch, initial, unconstrain};
 /// # use pullback::{check, diag::Sources, lower, syntax};
-/// # let text = "param k = 0.5\nstate x = 1\nx' = -k*x\nloss = x(2)\nsolve tsit5(rtol = 1e-10, atol = 1e-10), 0 .. 2\n";
+/// # let text = "param k = 0.5\nstate x = 1\nx' = -k*x\nloss = x(2)\nsolve dopri8(rtol = 1e-10), 0 .. 2\n";
 /// # let mut sources = Sources::default();
 /// # let (tree, _) = syntax::parse(sources.add("decay.node", text), text);
 /// # let options = check::Options::default();

@@ -2,11 +2,12 @@
 //!
 //! Along a direction θ̇ of the parameters the solution of z' = f(t, z, θ) moves with the velocity ż, where
 //! ż' = ∂f/∂z ż + ∂f/∂θ θ̇ (Hairer, Nørsett, Wanner, Solving Ordinary Differential Equations I, section I.14). The
-//! *augmented* system has the state (z, ż₁ … żₘ), one tangent for each of m directions side by side, and a right-hand
-//! side of f and its forward derivative. It is an ordinary system, so every method, output and gradient serves as it is.
+//! *augmented* system has the state (z, ż₁ … żₘ), one tangent for each of m directions side by side, and a
+//! right-hand side of f and its forward derivative. It is an ordinary system, so every method, output and gradient
+//! serves as it is.
 //!
-//! Steps look at z alone ([`solve::Options::measured`]), hence are those of the plain solve. A Runge–Kutta step commutes
-//! with differentiation, so ż is then the exact derivative of what was computed, the steps being constants: the same
+//! Steps look at z alone ([`solve::Options::measured`]), hence are those of the plain solve. A step commutes with
+//! differentiation, so ż is then the exact derivative of what was computed, the steps being constants: the same
 //! number as that of [`solve::discrete`]. Only where times depend on the direction it is that of the exact solution:
 //! ż(t₀) = ż₀ − f ṫ₀ at the start, and ż + f ṫ at the outputs.
 

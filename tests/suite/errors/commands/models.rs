@@ -75,7 +75,8 @@ const CASES: &[Case] = &[
         prepare: |place| {
             let ode = |name: &str, gradient: &str| {
                 format!(
-                    "ode {name}(u: []) over 0 .. 1 {{\n  state x = u\n  x' = -k*x\n  solve tsit5(gradient = {gradient})\n}}\n"
+                    "ode {name}(u: []) over 0 .. 1 {{\n  state x = u\n\
+                       x' = -k*x\n  solve tsit5(gradient = {gradient})\n}}\n"
                 )
             };
             let (first, second) = (ode("first", "forward"), ode("second", "backsolve"));
