@@ -14,15 +14,21 @@ struct Trained {
     seconds: f64,
 }
 
-fn open(name: &str) -> Loaded {
+fn open(name: &str, set: &[(&str, f64)]) -> Loaded {
     let path = format!("examples/{name}.node").into();
-    load(&Request { path, with_data: true, ..Request::default() })
+    let set = set.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    load(&Request { path, set, with_data: true, ..Request::default() })
         .unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false)))
 }
 
 /// Trains an example as its file says, or for fewer steps.
 fn run(name: &str, steps: Option<u64>) -> Trained {
-    let loaded = open(name);
+    run_set(name, steps, &[])
+}
+
+/// The same with values of `--set`.
+fn run_set(name: &str, steps: Option<u64>, set: &[(&str, f64)]) -> Trained {
+    let loaded = open(name, set);
     let mut spec = loaded.lowered.train.clone().unwrap();
     if let Some(steps) = steps {
         spec.length = Length::Steps(steps);
@@ -110,7 +116,7 @@ fn theophylline_fits_the_population() {
 #[test]
 fn kinetics_learns_the_rate_law_through_the_implicit_solver() {
     let t = run("kinetics", None);
-    let loaded = open("kinetics");
+    let loaded = open("kinetics", &[]);
     let batch = Batch { data: loaded.data.as_ref(), samples: &[0], seed: 0, step: 0 };
     let error = t.model.evaluate(t.model.value.as_ref().unwrap(), &t.raw, &batch).metrics[0];
     eprintln!("largest relative error of the rate: {error}");
@@ -217,4 +223,21 @@ fn moons_reaches_its_stated_likelihood() {
     let held_out = t.model.evaluate(t.model.value.as_ref().unwrap(), &t.raw, &batch).loss;
     eprintln!("held-out negative log-likelihood: {held_out} nats (floor 1.008)");
     assert!(held_out < 1.008 + 0.15, "{held_out}");
+}
+
+#[test]
+#[ignore = "a minute of training; run by `just slow`"]
+fn a_regulariser_saves_evaluations() {
+    let work = |set: &[(&str, f64)]| {
+        let t = run_set("regularisers/rings", None, set);
+        let samples: Vec<usize> = (0..2000).collect();
+        let batch = Batch { data: None, samples: &samples, seed: 99, step: u64::MAX };
+        let found = t.model.evaluate(t.model.value.as_ref().unwrap(), &t.raw, &batch);
+        (found.forward.rhs as f64 / 2000.0, found.metrics[0])
+    };
+    let (plain, wrong) = work(&[]);
+    let (kept, still) = work(&[("KINETIC", 2.0), ("JACOBIAN", 3.0)]);
+    eprintln!("{plain} evaluations and {wrong} wrong, with RNODE {kept} and {still}");
+    assert!(kept < 0.7 * plain, "{kept} instead of {plain}");
+    assert!(still <= wrong + 0.01, "{still} instead of {wrong}");
 }
