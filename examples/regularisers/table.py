@@ -17,7 +17,7 @@ BUILT = HERE.parent.parent / "target" / "release" / "pullback"
 KINDS = {
     "none": {},
     "RNODE, 0.01 and 0.001": {"KINETIC": 2, "JACOBIAN": 3},
-    "`error_penalty = 100`": {"ERRORS": 1},
+    "`error_penalty = 1000`": {"ERRORS": 2},
     "`stiffness_penalty = 0.01`": {"STIFFNESS": 2},
     "STEER, half width 0.5": {"STEER": 1},
 }
