@@ -105,7 +105,7 @@ impl Checker<'_> {
         self.without_discrete(method, args, options, gradient);
         self.fixed(options, e.span);
         if let Method::Implicit(method) = method {
-            self.implicit(method, options, *gradient, e.span);
+            self.implicit(method, options, e.span);
         }
         self.undone(e.span, options, *gradient);
         self.penalised(args, options, *gradient);
@@ -136,12 +136,9 @@ impl Checker<'_> {
     }
 
     /// What implicit methods do not have.
-    fn implicit(&mut self, method: Implicit, options: &SolveOptions, gradient: Gradient, at: Span) {
+    fn implicit(&mut self, method: Implicit, options: &SolveOptions, at: Span) {
         let name = method.name();
-        let (what, here, help) = if gradient == Gradient::Backsolve {
-            let help = "use `gradient = discrete`, which is exact for the steps taken, or an explicit method";
-            (format!("`{name}` has no backsolve gradient"), "implicit method", help)
-        } else if options.stepping == Stepping::Batch {
+        let (what, here, help) = if options.stepping == Stepping::Batch {
             let what = format!("`{name}` cannot step a batch together");
             (what, "implicit method", "leave out `step`: every sample then has its own step size")
         } else if options.norm == Norm::Max || options.max_step.is_finite() {
@@ -158,7 +155,7 @@ impl Checker<'_> {
         let symplectic = matches!(options.method, Method::Symplectic(_));
         let (what, help) = if options.reversible && symplectic {
             ("a symplectic method is reversible as it is", "leave out `reversible`")
-        } else if !options.keeps_steps() && gradient == Gradient::Backsolve {
+        } else if !options.keeps_steps() && matches!(gradient, Gradient::Backsolve | Gradient::Interpolated) {
             ("the steps of this method are undone exactly", "leave out `gradient`: `discrete` keeps no steps here")
         } else {
             return;
@@ -177,7 +174,7 @@ impl Checker<'_> {
             let message = format!("the steps of `{word}` cannot be reversed");
             let d = Diagnostic::error(codes::OPTION_VALUE, arg.value.span, message)
                 .here("not for this method")
-                .help(format!("write `{word}(gradient = backsolve)`, or choose a Runge–Kutta method such as `dopri8`"));
+                .help(format!("write `{word}(gradient = backsolve)` or `interpolated`, or choose a Runge–Kutta method such as `dopri8`"));
             self.report(d);
         }
         if let Some(arg) = given("dt").filter(|_| options.fixed_step.is_some()) {
@@ -186,7 +183,7 @@ impl Checker<'_> {
                 .help("leave `dt` out, and give tolerances, or choose a Runge–Kutta method");
             self.report(d);
         }
-        if *gradient != Gradient::Forward {
+        if *gradient == Gradient::Discrete {
             *gradient = Gradient::Backsolve;
         }
     }
@@ -242,6 +239,7 @@ impl Checker<'_> {
                 let choices = [
                     ("discrete", Gradient::Discrete),
                     ("backsolve", Gradient::Backsolve),
+                    ("interpolated", Gradient::Interpolated),
                     ("forward", Gradient::Forward),
                 ];
                 *gradient = self.word(e, &choices).unwrap_or(*gradient);

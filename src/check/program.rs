@@ -381,6 +381,8 @@ pub enum Gradient {
     Discrete,
     /// The adjoint equation integrated backwards.
     Backsolve,
+    /// The adjoint equation integrated backwards along the solution, which is read from the steps that were taken.
+    Interpolated,
     /// Tangents along every parameter, integrated beside the states. One such system makes the whole loss so.
     Forward,
 }

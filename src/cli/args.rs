@@ -222,6 +222,8 @@ pub(super) enum Method {
     Discrete,
     /// The adjoint equation integrated backwards
     Backsolve,
+    /// The adjoint equation integrated backwards along the steps that were taken
+    Interpolated,
     /// Tangents integrated beside the states, for few parameters
     Forward,
 }

@@ -63,6 +63,7 @@ impl From<Method> for Gradient {
         match method {
             Method::Discrete => Self::Discrete,
             Method::Backsolve => Self::Backsolve,
+            Method::Interpolated => Self::Interpolated,
             Method::Forward => Self::Forward,
         }
     }
@@ -73,6 +74,7 @@ pub(super) fn method_name(method: Gradient) -> &'static str {
     match method {
         Gradient::Discrete => "discrete",
         Gradient::Backsolve => "backsolve",
+        Gradient::Interpolated => "interpolated",
         Gradient::Forward => "forward",
     }
 }

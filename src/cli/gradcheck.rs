@@ -13,7 +13,7 @@ use super::output::{self, Console, short, table};
 use super::sensitivity::Growth;
 use super::session::{Samples, Session, judge_loss};
 use crate::compile::Settings;
-use crate::lower::{Gradient, Lowered};
+use crate::lower::{Gradient, Lowered, System};
 use crate::model::{Batch, Model, Number, unconstrain};
 use crate::solve::{Drift, Method};
 use crate::train::rng;
@@ -66,18 +66,8 @@ pub(super) fn check<T: Number>(session: &Session, args: &GradArgs, console: Cons
     let lowered = session.lowered();
     let chosen = args.gradient.map(Gradient::from).or_else(|| lowered.systems.first().map(|s| s.gradient));
     let chosen = chosen.unwrap_or_default();
-    let explicit = lowered.systems.iter().all(|s| !matches!(s.options.method, Method::Implicit(_)));
-    // Steps that are undone are undone exactly: there is no other method for them.
-    let both = explicit && !lowered.systems.is_empty() && lowered.systems.iter().all(|s| s.options.keeps_steps());
-    let methods: &[Gradient] = if lowered.systems.iter().any(|s| !s.options.method.has_discrete()) {
-        &[Gradient::Backsolve]
-    } else if both {
-        &[Gradient::Discrete, Gradient::Backsolve]
-    } else {
-        &[Gradient::Discrete]
-    };
     let mut columns = Vec::new();
-    for &method in methods {
+    for method in methods(lowered, chosen) {
         columns.push(column::<T>(session, method, &tight, &samples, &raw, &probes)?);
     }
     let wanted = chosen == Gradient::Forward;
@@ -108,6 +98,25 @@ pub(super) fn check<T: Number>(session: &Session, args: &GradArgs, console: Cons
             .help("tighten `rtol` and `atol`, or use `gradient = discrete`")),
         Some(Verdict::Trusted) | None => Ok(()),
     }
+}
+
+/// The reverse methods that a model has.
+fn methods(lowered: &Lowered, chosen: Gradient) -> Vec<Gradient> {
+    let any = |is: &dyn Fn(&System) -> bool| lowered.systems.iter().any(is);
+    let mut methods = Vec::new();
+    if !any(&|s| !s.options.method.has_discrete()) {
+        methods.push(Gradient::Discrete);
+    }
+    // Steps that are undone are undone exactly: there is no other method for them.
+    if lowered.systems.is_empty() || any(&|s| !s.options.keeps_steps()) {
+        return methods;
+    }
+    // A stiff system cannot be integrated backwards.
+    if chosen == Gradient::Backsolve || !any(&|s| matches!(s.options.method, Method::Implicit(_))) {
+        methods.push(Gradient::Backsolve);
+    }
+    methods.push(Gradient::Interpolated);
+    methods
 }
 
 fn disagree(method: Gradient, when: &str) -> Failed {

@@ -22,14 +22,17 @@ impl Kept {
     pub fn of(lowered: &Lowered, derived: &Derived, k: usize, number: usize, batch: usize) -> Self {
         let system = &lowered.systems[k];
         let options = &system.options;
-        match system.gradient {
-            Gradient::Discrete if options.keeps_steps() => {}
+        // Dense output of the steps, and both once more for the adjoint, which takes about as many steps between outputs.
+        let (path, times) = match system.gradient {
+            Gradient::Discrete if options.keeps_steps() => (0, 1),
+            Gradient::Interpolated => (size_of::<f64>() + number * system.dim * options.dense_degree(), 2),
             Gradient::Discrete | Gradient::Backsolve | Gradient::Forward => return Self::default(),
-        }
+        };
         // Its position; of an implicit step also the scheme and its order. The last stage of an explicit one is the
         // first one of the next.
         let (position, stages) = match options.method {
             Method::Implicit(method) => (size_of::<f64>() + 2, method.stages()),
+            Method::Adams => (size_of::<f64>(), options.dense_degree() - 1),
             _ if options.keep_stages => (size_of::<f64>(), options.method.tableau().stages() - 1),
             _ => (size_of::<f64>(), 0),
         };
@@ -39,7 +42,8 @@ impl Kept {
         let (g, lanes) = (&derived.graph, compile::lanes_for(lowered, batch));
         let left = compile::kept(g, &derived.systems[k], system, lanes);
         let left: usize = left.iter().map(|&id| g.size(id)).sum();
-        Self { per_step: position + number * (system.dim * (1 + stages) + left * stages), at_most: None }
+        let step = position + number * (system.dim * (1 + stages) + left * stages);
+        Self { per_step: times * (step + path), at_most: None }
     }
 
     /// The same as a sentence.

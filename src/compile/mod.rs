@@ -15,7 +15,7 @@ use crate::graph::{Graph, NodeId, verify};
 use crate::lower::{Gradient, Lowered, System};
 use crate::model::{Entry, Model, Number, StepParts, SystemKernels, SystemParts, WholeStep, build};
 use crate::opt;
-use crate::solve::{Implicit, Method, Norm, Options, Stepping};
+use crate::solve::{Method, Norm, Options, Stepping};
 use forward::{add_tangents, differentiates_forward};
 use roots::{EntryList, Ids};
 use tangent::Augmented;
@@ -124,6 +124,10 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
     for ((system, positions), parts) in lowered.systems.iter_mut().zip(&derived.positions).zip(&derived.systems) {
         system.options.positions.clone_from(positions);
         system.options.time_cotangents = parts.times;
+        if system.pulled_by() == Gradient::Interpolated {
+            // The whole solution is read.
+            system.options.memory = None;
+        }
     }
     let g = &derived.graph;
     let (lanes, backend) = (if steps_singly(&lowered) { 1 } else { settings.lanes }, settings.backend);
@@ -131,10 +135,7 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
     let mut systems = Vec::new();
     for (parts, info) in derived.systems.iter().zip(&lowered.systems) {
         let mut parts = parts.clone();
-        let backwards = info.pulled_by() == Gradient::Backsolve;
-        if let (Method::Implicit(method), true, true) = (info.options.method, backwards, settings.gradient) {
-            return Err(no_backsolve(method));
-        }
+        let backwards = info.integrates_backwards();
         let width = if info.events.is_some() { lanes } else { slice(lanes, info.options.stepping) };
         parts.kept = kept(g, &parts, info, lanes);
         let whole = step_graphs(g, &parts, &info.options, lanes).filter(|_| backend == Backend::Jit);
@@ -185,11 +186,6 @@ pub fn refused(why: &str) -> Diagnostic {
 /// Whether a system is solved by an implicit method, which steps one sample at a time.
 fn steps_singly(model: &Lowered) -> bool {
     model.systems.iter().any(|s| matches!(s.options.method, Method::Implicit(_)))
-}
-
-fn no_backsolve(method: Implicit) -> Diagnostic {
-    Diagnostic::global("N0702", format!("`{}` has no backsolve gradient", method.name()))
-        .help("use `gradient = discrete`, which is exact for the steps taken, or an explicit method")
 }
 
 /// Optimises, stages and differentiates.

@@ -103,8 +103,19 @@ impl System {
         match self.gradient {
             Gradient::Forward if self.options.method.has_discrete() => Gradient::Discrete,
             Gradient::Forward | Gradient::Backsolve => Gradient::Backsolve,
+            Gradient::Interpolated => Gradient::Interpolated,
             Gradient::Discrete => Gradient::Discrete,
         }
+    }
+
+    /// Whether a pull-back needs the steps that were taken.
+    pub fn keeps_steps(&self) -> bool {
+        matches!(self.pulled_by(), Gradient::Discrete | Gradient::Interpolated)
+    }
+
+    /// Whether a pull-back integrates the adjoint equation.
+    pub fn integrates_backwards(&self) -> bool {
+        matches!(self.pulled_by(), Gradient::Backsolve | Gradient::Interpolated)
     }
 }
 

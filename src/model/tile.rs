@@ -136,13 +136,13 @@ impl<T: Number> Workspace<T> {
         let kernels = &model.systems[call.system];
         let info = &model.lowered.systems[call.system];
         let options = &*penalised(&info.options, self.penalised.map(|_| 1.0));
-        let mut event_tape = EventTape::new(with_tape && info.pulled_by() == Gradient::Discrete);
+        let mut event_tape = EventTape::new(with_tape && info.keeps_steps());
         let (solution, scratch) = {
             let captures: SmallVec<[&[T]; 8]> =
                 call.args[3..].iter().map(|&b| self.value(program, shared, b)).collect();
             let problem = Problem { z0: &z0, t0: &t0, ts: &ts, times: ts.len() / program.lanes, active: &self.active };
             // The other methods read the solution only.
-            let tape = (with_tape && info.gradient == Gradient::Discrete).then_some(&mut tape);
+            let tape = (with_tape && info.gradient != Gradient::Forward && info.keeps_steps()).then_some(&mut tape);
             if kernels.lanes == program.lanes {
                 let mut system = Bound::new(kernels, captures, scratch);
                 let solution = if info.events.is_some() {
@@ -294,6 +294,9 @@ impl<T: Number> Back<'_, T> {
             (Gradient::Backsolve, Some(solution)) => {
                 solve::backsolve(system, self.problem, self.options, solution, self.values_bar)
             }
+            (Gradient::Interpolated, _) => {
+                solve::interpolated(system, self.problem, self.options, self.tape, self.values_bar)
+            }
             (Gradient::Backsolve | Gradient::Discrete | Gradient::Forward, _) => {
                 solve::discrete(system, self.problem, self.options, self.tape, self.values_bar)
             }
@@ -308,6 +311,7 @@ impl<T: Number> Back<'_, T> {
         let method = match info.pulled_by() {
             Gradient::Discrete | Gradient::Forward => EventGradient::Discrete,
             Gradient::Backsolve => EventGradient::Backsolve,
+            Gradient::Interpolated => EventGradient::Interpolated,
         };
         solve::reverse_events(system, self.problem, self.options, tape, solution, self.values_bar, method)
     }

@@ -40,15 +40,12 @@ pub fn backsolve<R: Real, S: AdjointSystem<R>>(
     if options.method == Method::Adams {
         return super::adams::backsolve(sys, problem, options, solution, values_bar);
     }
+    if matches!(options.method, Method::Implicit(_)) {
+        return super::continuous::carried(sys, problem, options, solution, values_bar);
+    }
     let mut schedule = Schedule::new(problem, options, dim, lanes);
     for (failure, forward) in schedule.failures.iter_mut().zip(&solution.failures) {
         *failure = forward.clone().or_else(|| failure.take());
-    }
-    if matches!(options.method, Method::Implicit(_)) {
-        for (lane, failure) in schedule.failures.iter_mut().enumerate().filter(|(lane, _)| problem.active[*lane]) {
-            let t = schedule.t0[lane];
-            failure.get_or_insert(Failure { kind: FailureKind::NeedsExplicit, t, component: None });
-        }
     }
     let mut failures = std::mem::take(&mut schedule.failures);
     schedule.check_cotangents(values_bar, problem.active, &mut failures);

@@ -47,7 +47,7 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
     }
     let (dim, lanes) = (sys.dim(), sys.lanes());
     if !options.method.has_discrete() {
-        return refuse(problem, dim * lanes);
+        return refuse(problem, dim * lanes, FailureKind::NeedsBacksolve);
     }
     assert_eq!(tape.lanes.len(), lanes, "the tape has L lanes");
     assert_eq!(values_bar.len(), problem.times * dim * lanes, "values_bar is [T][D][L]");
@@ -82,10 +82,8 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
 }
 
 /// No cotangents: every lane has failed.
-fn refuse<R: Real>(problem: &Problem<R>, n: usize) -> Cotangents<R> {
-    let failure = |(t, active): (&f64, &bool)| {
-        active.then_some(Failure { kind: FailureKind::NeedsBacksolve, t: *t, component: None })
-    };
+pub(super) fn refuse<R: Real>(problem: &Problem<R>, n: usize, kind: FailureKind) -> Cotangents<R> {
+    let failure = |(t, active): (&f64, &bool)| active.then_some(Failure { kind, t: *t, component: None });
     let lanes = problem.t0.len();
     Cotangents {
         z0: vec![R::ZERO; n],

@@ -17,10 +17,10 @@ pub enum FailureKind {
     NeedsFixedStep,
     /// One step size for the batch, but the samples have different times.
     BatchTimesDiffer,
-    /// The adjoint equation is integrated by explicit methods only.
-    NeedsExplicit,
     /// The steps of the method cannot be reversed.
     NeedsBacksolve,
+    /// The steps of this method are undone in reverse and not kept.
+    KeepsNoSteps,
     /// A tolerance or a step length is negative, zero or NaN.
     BadOptions,
     /// Events follow each other without time passing between them.
@@ -53,8 +53,8 @@ impl Failure {
             FailureKind::TimeNotFinite => "a time is infinite or NaN".to_owned(),
             FailureKind::NeedsFixedStep => "this method has no error estimate and needs a fixed step".to_owned(),
             FailureKind::NeedsBacksolve => "the steps of this method cannot be reversed".to_owned(),
+            FailureKind::KeepsNoSteps => "the steps of this method are undone, so that none is kept".to_owned(),
             FailureKind::BatchTimesDiffer => "samples with different times cannot share one step size".to_owned(),
-            FailureKind::NeedsExplicit => "the backsolve gradient needs an explicit method".to_owned(),
             FailureKind::BadOptions => "a tolerance or a step length is not a positive number".to_owned(),
             FailureKind::Zeno => format!("events follow each other faster and faster, without end, at t = {t}"),
             FailureKind::Grazing => {
@@ -84,8 +84,8 @@ impl Failure {
             FailureKind::TimeNotFinite => "remove the sample or repair its times",
             FailureKind::NeedsFixedStep => "give a fixed step, or choose an adaptive method such as tsit5",
             FailureKind::NeedsBacksolve => "use `gradient = backsolve`",
+            FailureKind::KeepsNoSteps => "use `gradient = discrete`, which needs none here",
             FailureKind::BatchTimesDiffer => "use one step size per sample, or give all samples the same times",
-            FailureKind::NeedsExplicit => "use the discrete gradient, or an explicit method",
             FailureKind::BadOptions => "give positive tolerances and step lengths",
             FailureKind::Zeno => {
                 "end the solution earlier or with `stop`, or let the reset take the state away from where the event fires"

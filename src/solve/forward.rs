@@ -18,7 +18,7 @@ use super::tape::Tape;
 
 /// Integrates every active lane from its t0 to its furthest output time, and reads the others from dense output.
 /// An output at t0 is z0 exactly; the last step lands on the furthest time exactly. With a tape, the accepted steps
-/// are kept for [`super::discrete`].
+/// are kept for [`super::discrete`] or [`super::interpolated`].
 ///
 /// # Panics
 /// If the slices of the problem do not have the documented lengths.
@@ -38,10 +38,10 @@ pub fn solve<R: Real, S: System<R>>(
         return super::grid::solve(sys, problem, options, tape);
     }
     if options.method == Method::Adams {
-        if let Some(tape) = tape {
+        if let Some(tape) = &mut tape {
             tape.reset(problem.z0, sys.lanes(), false);
         }
-        return super::adams::solve(sys, problem, options);
+        return super::adams::solve(sys, problem, options, tape);
     }
     let (dim, lanes) = (sys.dim(), sys.lanes());
     let mut schedule = Schedule::new(problem, options, dim, lanes);

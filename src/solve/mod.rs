@@ -10,6 +10,7 @@
 //! - both step implicitly ([`Implicit`]) where the method says so, one sample at a time.
 //! - [`solve_events`] and [`reverse_events`] do the same for systems with events, segment by segment.
 //! - [`backsolve`] integrates the adjoint equation backwards (Chen et al. 2018) and measures its drift.
+//! - [`interpolated`] does so along the steps that were taken.
 //!
 //! The module knows no model and no compiler: it works on anything that implements [`System`].
 #![allow(
@@ -21,6 +22,7 @@
 mod adams;
 mod backsolve;
 mod checkpoint;
+mod continuous;
 mod control;
 mod dense;
 mod discrete;
@@ -43,6 +45,7 @@ mod tableau;
 mod tape;
 
 pub use backsolve::backsolve;
+pub use continuous::interpolated;
 pub use control::{Controller, Law};
 pub use discrete::discrete;
 pub use event::{EventAdjoint, EventGradient, EventRule, EventSystem, EventTape, reverse_events, solve_events};

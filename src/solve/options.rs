@@ -64,6 +64,8 @@ pub struct Options {
     pub measured: Option<usize>,
     /// Length of the first step tried, in units of t; `None`: chosen automatically.
     pub first_step: Option<f64>,
+    /// The same for every lane, `[L]`, in the place of that; empty: all have that.
+    pub first_steps: Vec<f64>,
     /// Constant length of the steps, in units of t, without error control; the last step is shortened.
     pub fixed_step: Option<f64>,
     /// Limit of the number of steps of a lane, rejected ones included.
@@ -105,6 +107,7 @@ impl Default for Options {
             norm: Norm::Rms,
             measured: None,
             first_step: None,
+            first_steps: Vec::new(),
             fixed_step: None,
             max_steps: 100_000,
             min_step: 0.0,
@@ -130,10 +133,22 @@ impl Options {
         !super::grid::undoes(self)
     }
 
+    /// Values within a step and at its end that [`super::interpolated`] reads the solution from, of each component.
+    #[must_use]
+    pub fn dense_degree(&self) -> usize {
+        super::continuous::degree(self.method)
+    }
+
     /// The smallest [`Self::memory`] that can be kept for `dim` components, in bytes.
     #[must_use]
     pub fn least_memory(&self, dim: usize) -> usize {
         super::checkpoint::least(self, dim, size_of::<f64>())
+    }
+
+    /// Length of the first step of a lane, where it is not to be chosen.
+    pub(super) fn first_step(&self, lane: usize) -> Option<f64> {
+        let own = self.first_steps.get(lane).copied().filter(|length| *length > 0.0);
+        self.fixed_step.or(own).or(self.first_step)
     }
 
     /// Number of components, of `dim`, that the norm of an error is over.

@@ -127,10 +127,14 @@ impl<'o> Stepper<'o> {
         for (lane, span) in span.iter().enumerate() {
             self.clocks[self.group[lane]].longest = self.options.max_step / span.abs();
         }
-        if let Some(step) = self.options.fixed_step.or(self.options.first_step) {
-            for (lane, span) in span.iter().enumerate().filter(|(lane, _)| self.running[*lane]) {
+        let mut chosen = self.running.clone();
+        for (lane, span) in span.iter().enumerate().filter(|(lane, _)| self.running[*lane]) {
+            if let Some(step) = self.options.first_step(lane) {
                 self.clocks[self.group[lane]].ds = step / span.abs();
+                chosen[lane] = false;
             }
+        }
+        if !chosen.contains(&true) {
             return;
         }
         let n = kernel.n();
@@ -154,7 +158,9 @@ impl<'o> Stepper<'o> {
         for lane in (0..span.len()).filter(|&lane| self.running[lane]) {
             let (group, h0) = (self.group[lane], trial[lane]);
             let h = first_step(h0, d1[group], d2[group] / h0, self.order);
-            self.clocks[group].ds = h / span[lane].abs();
+            if chosen[lane] {
+                self.clocks[group].ds = h / span[lane].abs();
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use super::real::Real;
 use super::schedule::Schedule;
 use super::system::{AdjointSystem, Cotangents, Drift, Problem, Solution, Stats, System};
 use super::tape::Tape;
-use super::{backsolve as continuous, discrete as exact, forward};
+use super::{backsolve as backwards, continuous, discrete as exact, forward};
 
 /// The stretches of all lanes.
 struct Stretches<'a, R> {
@@ -99,6 +99,12 @@ impl<'a, R: Real> Stretches<'a, R> {
     /// Lanes that go through stretch `p`.
     fn active(&self, p: usize, failed: &[bool]) -> Vec<bool> {
         (0..self.lanes).map(|lane| self.problem.active[lane] && p <= self.stops[lane].len() && !failed[lane]).collect()
+    }
+
+    /// The states at the start of stretch `p`, `[D][L]`.
+    fn start(&self, tape: &Tape<R>, p: usize) -> Vec<R> {
+        let z = |i: usize| tape.stretches[p].lanes[i % self.lanes].z[i / self.lanes];
+        (0..self.dim * self.lanes).map(z).collect()
     }
 
     /// Calls `f` for every element `[T][D][L]` (counted as `i`) of an output of stretch `p`.
@@ -214,12 +220,24 @@ pub(super) fn discrete<R: Real, S: AdjointSystem<R>>(
 ) -> Cotangents<R> {
     let (dim, lanes) = (sys.dim(), sys.lanes());
     let stretches = Stretches::new(problem, options, dim, lanes);
-    let start = |p: usize| {
-        let z = |i: usize| tape.stretches[p].lanes[i % lanes].z[i / lanes];
-        (0..dim * lanes).map(z).collect()
-    };
+    let start = |p: usize| stretches.start(tape, p);
     reverse(&stretches, values_bar, tape.failures.clone(), start, |p, stretch, bar| {
         exact::discrete(sys, stretch, &stretches.options, &tape.stretches[p], bar)
+    })
+}
+
+pub(super) fn interpolated<R: Real, S: AdjointSystem<R>>(
+    sys: &mut S,
+    problem: &Problem<R>,
+    options: &Options,
+    tape: &Tape<R>,
+    values_bar: &[R],
+) -> Cotangents<R> {
+    let (dim, lanes) = (sys.dim(), sys.lanes());
+    let stretches = Stretches::new(problem, options, dim, lanes);
+    let start = |p: usize| stretches.start(tape, p);
+    reverse(&stretches, values_bar, tape.failures.clone(), start, |p, stretch, bar| {
+        continuous::interpolated(sys, stretch, &stretches.options, &tape.stretches[p], bar)
     })
 }
 
@@ -238,6 +256,6 @@ pub(super) fn backsolve<R: Real, S: AdjointSystem<R>>(
         None => problem.z0.to_vec(),
     };
     reverse(&stretches, values_bar, solution.failures.clone(), start, |p, stretch, bar| {
-        continuous::backsolve(sys, stretch, &stretches.options, &solution.stretches[p], bar)
+        backwards::backsolve(sys, stretch, &stretches.options, &solution.stretches[p], bar)
     })
 }

@@ -173,6 +173,7 @@ impl Stats {
         self.rhs_calls += more.rhs_calls;
         self.rhs_evaluations += more.rhs_evaluations;
         self.vjp_calls += more.vjp_calls;
+        self.jacobian_calls += more.jacobian_calls;
     }
 }
 

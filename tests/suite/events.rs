@@ -76,6 +76,7 @@ fn a_bouncing_ball_follows_its_closed_form() {
         let text = bouncing("[0.3, 1.0, 1.9, 2.6, 3.0]", options);
         agrees(&text, Gradient::Discrete, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
         agrees(&text, Gradient::Backsolve, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
+        agrees(&text, Gradient::Interpolated, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
         agrees(&text, Gradient::Forward, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
     }
 }
@@ -87,6 +88,7 @@ fn outputs_may_lie_anywhere_and_in_any_order() {
     let closed = move |p: &[f64]| times.iter().map(|t| ball(p[0], p[1], p[2], *t)).sum();
     agrees(&text, Gradient::Discrete, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
     agrees(&text, Gradient::Backsolve, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
+    agrees(&text, Gradient::Interpolated, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
     agrees(&text, Gradient::Forward, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
 }
 
@@ -98,13 +100,14 @@ fn time_may_run_backwards() {
     let closed = |p: &[f64]| ball(p[0], p[1], p[2], 2.5);
     agrees(text, Gradient::Discrete, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
     agrees(text, Gradient::Backsolve, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
+    agrees(text, Gradient::Interpolated, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
     agrees(text, Gradient::Forward, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
 }
 
 /// The same motion in a resisting medium has no closed form: differences of the computed loss.
 #[test]
 fn gradients_agree_with_differences_where_the_flow_is_not_linear() {
-    for method in [Gradient::Discrete, Gradient::Backsolve, Gradient::Forward] {
+    for method in [Gradient::Discrete, Gradient::Backsolve, Gradient::Interpolated, Gradient::Forward] {
         let text = |h: f64, e: f64, c: f64, w: f64| {
             format!(
                 "param h = {h:?}\nparam e = {e:?}\nparam c = {c:?}\nparam w = {w:?}\nstate y = h\nstate v = 0\ny' = v\n\
@@ -155,6 +158,7 @@ fn a_thermostat_switches_between_two_events() {
     let closed = |p: &[f64]| [1.1, 4.3, 7.9].iter().map(|t| room(p[0], p[1], p[2], *t)).sum();
     agrees(text, Gradient::Discrete, closed, &[18.0, 22.0, 0.5], 1e-10, 1e-8);
     agrees(text, Gradient::Backsolve, closed, &[18.0, 22.0, 0.5], 1e-10, 1e-8);
+    agrees(text, Gradient::Interpolated, closed, &[18.0, 22.0, 0.5], 1e-10, 1e-8);
     agrees(text, Gradient::Forward, closed, &[18.0, 22.0, 0.5], 1e-10, 1e-8);
 }
 
@@ -168,6 +172,7 @@ fn doses_are_given_at_times() {
         |p: &[f64]| 3.0 * (-3.5 * p[0]).exp() + 3.0 * (-9.0 * p[0]).exp() + p[1] * (-(9.0 - p[2]) * p[0]).exp();
     agrees(text, Gradient::Discrete, closed, &[0.3, 2.0, 4.0], 1e-10, 1e-8);
     agrees(text, Gradient::Backsolve, closed, &[0.3, 2.0, 4.0], 1e-10, 1e-8);
+    agrees(text, Gradient::Interpolated, closed, &[0.3, 2.0, 4.0], 1e-10, 1e-8);
     agrees(text, Gradient::Forward, closed, &[0.3, 2.0, 4.0], 1e-10, 1e-8);
     let settings = Settings { outputs: true, ..Settings::default() };
     let (model, _) = evaluate(text, Gradient::Discrete, &settings, 1);
@@ -189,6 +194,7 @@ fn doses_come_from_data() {
     };
     agrees(text, Gradient::Discrete, closed, &[0.3], 1e-10, 1e-8);
     agrees(text, Gradient::Backsolve, closed, &[0.3], 1e-10, 1e-8);
+    agrees(text, Gradient::Interpolated, closed, &[0.3], 1e-10, 1e-8);
     agrees(text, Gradient::Forward, closed, &[0.3], 1e-10, 1e-8);
 }
 
@@ -200,6 +206,7 @@ fn a_solution_may_stop_at_an_event() {
     let closed = |p: &[f64]| (2.0 * p[0] / p[1]).sqrt() - (2.0 * p[0] * p[1]).sqrt() + p[0] - 0.005 * p[1];
     agrees(text, Gradient::Discrete, closed, &[2.0, 9.81], 1e-12, 1e-9);
     agrees(text, Gradient::Backsolve, closed, &[2.0, 9.81], 1e-12, 1e-9);
+    agrees(text, Gradient::Interpolated, closed, &[2.0, 9.81], 1e-12, 1e-9);
     agrees(text, Gradient::Forward, closed, &[2.0, 9.81], 1e-12, 1e-9);
 }
 
@@ -272,7 +279,7 @@ fn an_event_that_another_one_sets_off_moves_with_it() {
         let first = (p[1] - 1.0) / p[0];
         first * first + (3.0 + p[0] * (2.5 - first)).powi(2)
     };
-    for method in [Gradient::Discrete, Gradient::Backsolve, Gradient::Forward] {
+    for method in [Gradient::Discrete, Gradient::Backsolve, Gradient::Interpolated, Gradient::Forward] {
         agrees(text, method, closed, &[1.0, 2.0], 1e-11, 1e-9);
     }
 }
@@ -281,7 +288,7 @@ fn an_event_that_another_one_sets_off_moves_with_it() {
 fn samples_have_their_events_at_their_own_times() {
     let text = "noise h: [] ~ uniform(0.5, 3)\nparam e = 0.8\nparam g: positive = 9.81\nstate y = h\nstate v = 0\n\
                 y' = v\nv' = -g\nevent bounce: y < 0 => { v := -e*v }\nloss = y(2)*y(2.5) + v(1.2)\nsolve 0 .. 3\n";
-    for method in [Gradient::Discrete, Gradient::Backsolve, Gradient::Forward] {
+    for method in [Gradient::Discrete, Gradient::Backsolve, Gradient::Interpolated, Gradient::Forward] {
         let (_, one) = evaluate(text, method, &Settings::default(), 20);
         let (_, eight) = evaluate(text, method, &Settings { lanes: 8, threads: 2, ..Settings::default() }, 20);
         assert!(one.dropped.is_empty() && eight.dropped.is_empty());

@@ -71,3 +71,47 @@ fn have_the_same_bits_for_any_number_of_threads() {
     };
     assert_eq!(gradient(1), gradient(2));
 }
+
+/// Ragged output times, a positive state, a known jump, a network, dropout of times for some samples: in both precisions.
+const MIXED: &str = "\
+model Mixed
+use nn
+param c: positive = 0.5
+noise e: [] ~ uniform(0.5, 2)
+net f: [2] -> [2] = dense(6) |> tanh |> dense(2)
+state x: positive = 1.5*e
+state z: [2] = [e, -0.3]
+x' = x*(c - 0.3*x) + (if t < 1.2 then 0 else 0.4*sin(3*t))
+z' = f(z) + [0.2*x, cos(t)]
+loss = (x(0.7*e) - 1)^2 + sum(z([2.5*e, 0, e])^2)
+";
+
+#[test]
+fn interpolated_agrees_with_discrete() {
+    fn gradient<T: pullback::model::Number>(solver: &str, lanes: usize) -> Vec<f64> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("model.node");
+        std::fs::write(&file, format!("{MIXED}solve {solver}, 0 .. 5\n")).unwrap();
+        let loaded = load(&Request { path: file, ..Request::default() })
+            .unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false)));
+        let raw = unconstrain(&loaded.lowered, &initial(&loaded.lowered, 3));
+        let model = compile::<T>(loaded.lowered, &Settings { lanes, ..Settings::default() }).unwrap();
+        let batch = Batch { data: None, samples: &[0, 1, 2, 3, 4], seed: 7, step: 5 };
+        let found = model.evaluate(model.gradient.as_ref().unwrap(), &raw, &batch);
+        assert!(found.dropped.is_empty(), "{:?}", found.dropped);
+        found.raw
+    }
+    let exact = gradient::<f64>("dopri8(rtol = 1e-11, atol = 1e-11)", 4);
+    let size = exact.iter().map(|x| x.abs()).fold(0.0, f64::max);
+    let off = |found: &[f64]| found.iter().zip(&exact).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max) / size;
+    for method in ["bosh3", "dopri5", "tsit5", "vern7", "dopri8", "adams"] {
+        for (rest, lanes) in [("", 1), ("", 4), (", stops = [1.2]", 4)] {
+            let given = |rtol: &str| format!("{method}(rtol = {rtol}, atol = {rtol}, gradient = interpolated{rest})");
+            let (double, single) =
+                (off(&gradient::<f64>(&given("1e-8"), lanes)), off(&gradient::<f32>(&given("1e-5"), lanes)));
+            eprintln!("{method}{rest}, {lanes} lanes: {double:e} {single:e}");
+            assert!(double < 1e-6, "{method}{rest}, {lanes} lanes: {double:e}");
+            assert!(single < 1e-3, "{method}{rest}, {lanes} lanes: {single:e}");
+        }
+    }
+}

@@ -2,9 +2,8 @@
 
 use pullback::compile::{Settings, compile};
 use pullback::load::{Loaded, Request, load};
-use pullback::lower::Gradient;
 use pullback::model::{Batch, Evaluated, Number, initial, unconstrain};
-use pullback::solve::{Implicit, Method};
+use pullback::solve::Implicit;
 use serde_json::Value;
 
 fn open(text: &str) -> Loaded {
@@ -116,11 +115,38 @@ fn discrete_gradient_is_exact_at_large_steps() {
     }
 }
 
+/// The adjoint equation, along the steps or backwards beside z: the same as the exact reverse, at these tolerances.
 #[test]
-fn backsolve_is_refused_where_it_is_asked_for_from_outside() {
-    let mut loaded = open(&driven("kvaerno5"));
-    assert_eq!(loaded.lowered.systems[0].options.method, Method::Implicit(Implicit::Kvaerno5));
-    loaded.lowered.systems[0].gradient = Gradient::Backsolve;
-    let refused = compile::<f64>(loaded.lowered, &Settings::default()).err().unwrap();
-    assert_eq!(refused.code, "N0702");
+fn adjoint_equations_agree_with_the_exact_reverse() {
+    for method in Implicit::ALL {
+        let gradient = |name: &str, rtol: &str| {
+            let solver = format!("{}(rtol = {rtol}, atol = {rtol}, gradient = {name})", method.name());
+            evaluate::<f64>(open(&driven(&solver)), &[0, 1, 2], 1).raw
+        };
+        let exact = gradient("discrete", "1e-9");
+        let size = exact.iter().map(|x| x.abs()).fold(0.0, f64::max);
+        for name in ["interpolated", "backsolve"] {
+            let found = gradient(name, "1e-8");
+            let off = found.iter().zip(&exact).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max) / size;
+            eprintln!("{} {name}: {off:e}", method.name());
+            assert!(off < 1e-5, "{} {name}: {off:e}", method.name());
+        }
+    }
+}
+
+/// A stiff system cannot be integrated backwards; along the steps that were taken its gradient is the published one.
+#[test]
+fn robertson_golden_gradient_along_the_steps() {
+    let text = std::fs::read_to_string("tests/golden/golden.json").unwrap();
+    let golden: Value = serde_json::from_str(&text).unwrap();
+    let rates = &golden["workloads"]["robertson"]["dparams"][0]["values"];
+    for (method, within) in [("kvaerno5", 1e-4), ("rodas5p", 1e-5), ("bdf", 1e-4), ("auto", 1e-5)] {
+        let text = robertson(&format!("{method}(rtol = 1e-8, atol = 1e-12, gradient = interpolated)"));
+        let found = evaluate::<f64>(open(&text), &[0], 1);
+        for (k, natural) in found.natural.iter().enumerate() {
+            let error = natural[0] / rates[k].as_f64().unwrap() - 1.0;
+            eprintln!("{method}, k{}: {error:e}", k + 1);
+            assert!(error.abs() < within, "{method}, k{}: relative error {error:e}", k + 1);
+        }
+    }
 }

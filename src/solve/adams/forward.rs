@@ -1,17 +1,22 @@
 //! Problem → states at the output times.
 
+use super::DEGREE;
 use super::tile::Tile;
+use crate::solve::continuous::nodes;
 use crate::solve::forward::Outputs;
 use crate::solve::options::Options;
 use crate::solve::real::Real;
 use crate::solve::schedule::Schedule;
 use crate::solve::system::{Problem, Solution, System};
+use crate::solve::tape::Tape;
 
-/// Integrates every active lane from its t0 to its furthest output time, see [`crate::solve::solve`].
+/// Integrates every active lane from its t0 to its furthest output time, see [`crate::solve::solve`]. A tape gets values
+/// within the steps.
 pub(in crate::solve) fn solve<R: Real, S: System<R>>(
     sys: &mut S,
     problem: &Problem<R>,
     options: &Options,
+    mut tape: Option<&mut Tape<R>>,
 ) -> Solution<R> {
     let (dim, lanes) = (sys.dim(), sys.lanes());
     let mut schedule = Schedule::new(problem, options, dim, lanes);
@@ -43,9 +48,28 @@ pub(in crate::solve) fn solve<R: Real, S: System<R>>(
                     outputs.write(lane, j, tile.dense(lane, t));
                 }
             }
+            if let Some(tape) = &mut tape {
+                keep(tape, &tile, lane, s);
+            }
             tile.running[lane] = s < 1.0;
         }
     }
     outputs.mark_missing(problem.active);
+    if let Some(tape) = tape {
+        tape.failures.clone_from(&tile.failures);
+    }
     Solution { values: outputs.values, failures: tile.failures, stats: tile.stats, stretches: Vec::new() }
+}
+
+/// Adds the last step of a lane to a tape: its end at the fraction `s` of the span, and dense output within it.
+fn keep<R: Real>(tape: &mut Tape<R>, tile: &Tile<R>, lane: usize, s: f64) {
+    let (lanes, history) = (tile.lanes.len(), &tile.lanes[lane].history);
+    let (before, now) = (history.before(), history.now());
+    let tape = &mut tape.lanes[lane];
+    for theta in nodes(DEGREE).take(DEGREE).skip(1) {
+        let dense = tile.dense(lane, before + theta * (now - before));
+        tape.k.extend((lane..tile.n()).step_by(lanes).map(dense));
+    }
+    tape.s.push(s);
+    tape.z.extend(tile.z[lane..].iter().step_by(lanes));
 }

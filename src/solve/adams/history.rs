@@ -45,6 +45,11 @@ impl History {
         self.times[0]
     }
 
+    /// The time before the last step.
+    pub(super) fn before(&self) -> f64 {
+        self.times[1]
+    }
+
     pub(super) fn push(&mut self, t: f64) {
         self.times.copy_within(..KEPT - 1, 1);
         self.times[0] = t;

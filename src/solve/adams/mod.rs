@@ -18,6 +18,9 @@ pub(super) use forward::solve;
 /// Highest order of the predictor.
 pub(super) const ORDERS: usize = 12;
 
+/// Degree of dense output at the highest order.
+pub(super) const DEGREE: usize = ORDERS + 1;
+
 /// Values of the right-hand side that are kept: the corrector of the highest order and the estimate of the error at
 /// one order more.
 const KEPT: usize = ORDERS + 2;

@@ -162,7 +162,7 @@ impl<'o, R: Real> Tile<'o, R> {
         for lane in (0..self.lanes.len()).filter(|&lane| fresh[lane]) {
             let span = self.lanes[lane].end - self.lanes[lane].history.now();
             let guess = if sizes[lane] > 0.0 { 0.25 / sizes[lane].sqrt() } else { 1e-3 * span.abs() };
-            let length = self.options.first_step.unwrap_or(guess).min(span.abs());
+            let length = self.options.first_step(lane).unwrap_or(guess).min(span.abs());
             self.lanes[lane].h = length.copysign(span);
         }
     }

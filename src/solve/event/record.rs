@@ -9,7 +9,7 @@ use super::super::tape::LaneTape;
 pub struct EventTape<R> {
     pub(super) lanes: Vec<Vec<Segment<R>>>,
     pub(super) failures: Vec<Option<Failure>>,
-    /// Steps are kept, as `discrete` needs them; `backsolve` does not.
+    /// Steps are kept, as `discrete` and `interpolated` need them; `backsolve` does not.
     pub(super) steps_kept: bool,
     /// Their stages too.
     pub(super) stages_kept: bool,
@@ -53,7 +53,7 @@ pub(super) struct Fired<R> {
 }
 
 impl<R: Real> EventTape<R> {
-    /// An empty tape; [`super::solve_events`] fills it. `steps`: it is to serve `discrete`.
+    /// An empty tape; [`super::solve_events`] fills it. `steps`: it is to serve `discrete` or `interpolated`.
     #[must_use]
     pub fn new(steps: bool) -> Self {
         Self { lanes: Vec::new(), failures: Vec::new(), steps_kept: steps, stages_kept: false }

@@ -3,6 +3,7 @@
 #![allow(clippy::needless_range_loop, reason = "a lane indexes several buffers")]
 
 use super::super::backsolve::backsolve;
+use super::super::continuous;
 use super::super::discrete::discrete;
 use super::super::failure::{Failure, FailureKind};
 use super::super::options::Options;
@@ -19,6 +20,8 @@ pub enum EventGradient {
     Discrete,
     /// [`super::super::backsolve`].
     Backsolve,
+    /// [`super::super::interpolated`]; the tape has kept the steps.
+    Interpolated,
 }
 
 /// Cotangents of a [`super::solve_events`] with the same problem and options, which left `tape` and `solution`.
@@ -189,7 +192,7 @@ impl<'a, R: Real> Reverse<'a, R> {
                     self.rows(lane).zip(&fired.slope).for_each(|(i, v)| velocity[i] = *v);
                 }
             }
-            EventGradient::Backsolve => {
+            EventGradient::Backsolve | EventGradient::Interpolated => {
                 sys.rhs(t, z, &mut velocity);
                 self.stats.rhs_calls += 1;
             }
@@ -224,6 +227,14 @@ impl<'a, R: Real> Reverse<'a, R> {
             EventGradient::Discrete => {
                 let taken = self.take_steps(tape, &active);
                 let found = discrete(sys, &problem, self.options, &taken, &round.bars);
+                self.put_back(tape, taken);
+                found
+            }
+            EventGradient::Interpolated => {
+                let ends = (0..self.lanes).map(|lane| self.segment(tape, lane).map_or((0.0, 0.0), |s| (s.t0, s.t_end)));
+                let ends: Vec<(f64, f64)> = ends.collect();
+                let taken = self.take_steps(tape, &active);
+                let found = continuous::along(sys, &problem, self.options, (&taken, &ends), &round.bars);
                 self.put_back(tape, taken);
                 found
             }
@@ -354,7 +365,7 @@ impl<R: Real> Round<R> {
         let (mut end, mut end_output) = (segment.t_end, None);
         match &segment.end {
             End::Event(fired) => {
-                if reverse.method == EventGradient::Backsolve {
+                if reverse.method != EventGradient::Discrete {
                     end = fired.t;
                 }
                 self.ts[lanes + lane] = fired.t;

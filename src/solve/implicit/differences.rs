@@ -21,10 +21,21 @@ pub(in crate::solve) fn jacobian<R: Real, S: System<R> + ?Sized>(
     dfdz: &mut [R],
     dfdt: &mut [R],
 ) {
+    by_state(sys, t, z, 0..z.len(), dfdz);
+    by_time(sys, t, z, dfdt);
+}
+
+/// The columns of ∂f/∂z of some components, in the matrix `[D][D]`.
+pub(in crate::solve) fn by_state<R: Real, S: System<R> + ?Sized>(
+    sys: &mut S,
+    t: f64,
+    z: &[R],
+    columns: std::ops::Range<usize>,
+    dfdz: &mut [R],
+) {
     let n = z.len();
     let (mut moved, mut after, mut before) = (z.to_vec(), vec![R::ZERO; n], vec![R::ZERO; n]);
-    let slope = |after: &R, before: &R, width: f64| R::from_f64((after.to_f64() - before.to_f64()) / width);
-    for j in 0..n {
+    for j in columns {
         let h = step::<R>(z[j].to_f64(), 1.0 / 3.0);
         let (right, left) = (R::from_f64(z[j].to_f64() + h), R::from_f64(z[j].to_f64() - h));
         moved[j] = right;
@@ -33,15 +44,24 @@ pub(in crate::solve) fn jacobian<R: Real, S: System<R> + ?Sized>(
         sys.rhs(&[t], &moved, &mut before);
         moved[j] = z[j];
         for i in 0..n {
-            dfdz[i * n + j] = slope(&after[i], &before[i], right.to_f64() - left.to_f64());
+            dfdz[i * n + j] = slope(after[i], before[i], right.to_f64() - left.to_f64());
         }
     }
+}
+
+/// ∂f/∂t `[D]`.
+pub(in crate::solve) fn by_time<R: Real, S: System<R> + ?Sized>(sys: &mut S, t: f64, z: &[R], dfdt: &mut [R]) {
     let h = step::<R>(t, 1.0 / 3.0);
-    sys.rhs(&[t + h], z, &mut after);
+    let mut before = vec![R::ZERO; z.len()];
+    sys.rhs(&[t + h], z, dfdt);
     sys.rhs(&[t - h], z, &mut before);
-    for i in 0..n {
-        dfdt[i] = slope(&after[i], &before[i], 2.0 * h);
+    for (slot, before) in dfdt.iter_mut().zip(before) {
+        *slot = slope(*slot, before, 2.0 * h);
     }
+}
+
+fn slope<R: Real>(after: R, before: R, width: f64) -> R {
+    R::from_f64((after.to_f64() - before.to_f64()) / width)
 }
 
 /// Derivatives of Σ J̄ᵢⱼ ∂fᵢ/∂zⱼ + Σ f̄ᵢ ∂fᵢ/∂t, by central differences of vector-Jacobian products.

@@ -136,7 +136,7 @@ impl<R: Real> Run<'_, R> {
             self.fail(FailureKind::NotFinite, Some(component));
             return;
         }
-        if let Some(length) = self.options.fixed_step.or(self.options.first_step) {
+        if let Some(length) = self.options.first_step(0) {
             self.clock.ds = length / span.abs();
             return;
         }

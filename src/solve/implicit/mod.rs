@@ -10,6 +10,7 @@ mod dirk;
 mod forward;
 mod lu;
 mod newton;
+mod path;
 mod replay;
 mod reverse;
 mod rosenbrock;
@@ -19,6 +20,7 @@ mod switch;
 mod tables;
 
 pub(super) use forward::solve;
+pub(super) use path::{degree, dense};
 pub(super) use replay::{Saved, sizes};
 pub(super) use reverse::discrete;
 pub use tables::{Esdirk, RosenbrockTable};

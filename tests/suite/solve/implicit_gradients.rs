@@ -1,44 +1,7 @@
 //! Gradients of implicit methods: against differences of the same discrete map, and golden values.
 
-use super::support::{Prey, noise};
-use pullback::solve::{
-    AdjointSystem, FailureKind, Implicit, Method, Options, Problem, System, Tape, backsolve, discrete, solve,
-};
-
-/// [`Prey`] with its exact Jacobian and the derivatives of that.
-struct Exact(Prey);
-
-impl System<f64> for Exact {
-    fn dim(&self) -> usize {
-        2
-    }
-    fn lanes(&self) -> usize {
-        1
-    }
-    fn rhs(&mut self, t: &[f64], z: &[f64], dz: &mut [f64]) {
-        self.0.rhs(t, z, dz);
-    }
-    fn jacobian(&mut self, t: f64, z: &[f64], dfdz: &mut [f64], dfdt: &mut [f64]) {
-        let ([x, y], p, s, c) = ([z[0], z[1]], self.0.theta, (2.0 * t).sin(), (2.0 * t).cos());
-        dfdz.copy_from_slice(&[p[0] - p[1] * y + p[4] * s, -p[1] * x, p[3] * y, p[3] * x - p[2]]);
-        dfdt.copy_from_slice(&[2.0 * p[4] * c * x, 0.0]);
-    }
-}
-
-impl AdjointSystem<f64> for Exact {
-    fn vjp(&mut self, t: &[f64], z: &[f64], w: &[f64], z_bar: &mut [f64], t_bar: &mut [f64], parameters: bool) {
-        self.0.vjp(t, z, w, z_bar, t_bar, parameters);
-    }
-    fn jacobian_vjp(&mut self, t: f64, z: &[f64], bars: (&[f64], &[f64]), z_bar: &mut [f64], t_bar: &mut [f64]) {
-        let ([x, y], p, s, c) = ([z[0], z[1]], self.0.theta, (2.0 * t).sin(), (2.0 * t).cos());
-        let (m, u) = (bars.0, bars.1[0]);
-        z_bar[0] = -m[1] * p[1] + m[3] * p[3] + 2.0 * u * p[4] * c;
-        z_bar[1] = -m[0] * p[1] + m[2] * p[3];
-        t_bar[0] = 2.0 * m[0] * p[4] * c - 4.0 * u * p[4] * s * x;
-        let terms = [m[0], -m[0] * y - m[1] * x, -m[3], m[2] * y + m[3] * x, m[0] * s + 2.0 * u * c * x];
-        self.0.theta_bar.iter_mut().zip(terms).for_each(|(bar, term)| *bar += term);
-    }
-}
+use super::support::{Exact, Prey, noise};
+use pullback::solve::{AdjointSystem, Implicit, Method, Options, Problem, System, Tape, discrete, solve};
 
 #[derive(Clone)]
 struct Inputs {
@@ -229,16 +192,4 @@ fn robertson_golden_gradient() {
             }
         }
     }
-}
-
-#[test]
-fn backsolve_refuses() {
-    let inputs = inputs(1.0);
-    let problem = Problem { z0: &inputs.z0, t0: &[0.2], ts: &inputs.ts, times: 5, active: &[true] };
-    let options = Options { method: Method::Implicit(Implicit::Kvaerno5), ..Options::default() };
-    let mut system = Exact(Prey::new(1));
-    let solution = solve(&mut system, &problem, &options, None);
-    let found = backsolve(&mut system, &problem, &options, &solution, &noise(10, 3));
-    assert_eq!(found.failures[0].as_ref().unwrap().kind, FailureKind::NeedsExplicit);
-    assert_eq!((found.z0, system.0.theta_bar), (vec![0.0; 2], [0.0; 5]));
 }

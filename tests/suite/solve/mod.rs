@@ -4,6 +4,7 @@ mod accuracy;
 mod adams;
 mod adjoint;
 mod checkpoint;
+mod continuous;
 mod control;
 mod convergence;
 mod golden;
