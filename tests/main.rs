@@ -67,5 +67,7 @@ mod sensitivities;
 mod separable;
 #[path = "suite/shared_time.rs"]
 mod shared_time;
+#[path = "suite/sparse.rs"]
+mod sparse;
 #[path = "suite/workloads.rs"]
 mod workloads;

@@ -56,6 +56,9 @@ fn as_json(session: &Session, derived: &Derived, kept: &[Kept]) -> Value {
         .enumerate()
         .map(|(k, s)| {
             let (products, others) = cost(derived, k);
+            let sparsity =
+                derived.systems[k].jacobian.as_ref().map(|parts| parts.sparsity.as_ref().map(|known| &known.0));
+            let dense = derived.systems[k].dim;
             json!({
                 "name": s.name,
                 "states": states(s),
@@ -66,6 +69,8 @@ fn as_json(session: &Session, derived: &Derived, kept: &[Kept]) -> Value {
                 "gradient": method_name(s.gradient),
                 "multiply_adds": products,
                 "operations": others,
+                "jacobian_entries": sparsity.map(|known| known.map_or(dense * dense, |sparse| sparse.entries())),
+                "jacobian_directions": sparsity.map(|known| known.map_or(dense, |sparse| sparse.directions())),
                 "tape_bytes_per_step": kept[k].per_step,
                 "tape_bytes_at_most": kept[k].at_most,
             })
@@ -117,6 +122,9 @@ fn summary(session: &Session, derived: &Derived, kept: &[Kept], batch: usize) ->
         row("", solver(s));
         let (products, others) = cost(derived, k);
         row("", format!("a right-hand side is {products} multiply-adds and {others} other operations a sample"));
+        if let Some(text) = jacobian(derived, k) {
+            row("", text);
+        }
         row("", kept[k].describe(batch));
     }
     row("parameters", format!("{} in {}", count(numbers(session), "number"), count(lowered.params.len(), "tensor")));
@@ -124,6 +132,19 @@ fn summary(session: &Session, derived: &Derived, kept: &[Kept], batch: usize) ->
     row("training", lowered.train.as_ref().map_or("no `train` item".to_owned(), training));
     let doc = if lowered.doc.is_empty() { String::new() } else { format!(": {}", lowered.doc) };
     format!("{}{doc}\n\n{}", lowered.name, table(&rows))
+}
+
+/// What the Jacobian of an implicit method is made of.
+fn jacobian(derived: &Derived, k: usize) -> Option<String> {
+    let (system, dim) = (&derived.systems[k], derived.systems[k].dim);
+    let text = match &system.jacobian.as_ref()?.sparsity {
+        Some((sparsity, _)) => {
+            let (entries, directions) = (sparsity.entries(), sparsity.directions());
+            format!("{entries} entries of the {dim} × {dim} Jacobian, from {}", count(directions, "direction"))
+        }
+        None => format!("a dense {dim} × {dim} Jacobian"),
+    };
+    Some(text)
 }
 
 fn solver(s: &System) -> String {

@@ -9,8 +9,9 @@ use crate::graph::{Graph, Leaf, NodeId, Op};
 use crate::lower::{Events, Lowered, System};
 use crate::model::{EventParts, JacobianParts, Roots, SystemParts};
 use crate::opt::{self, Staged};
-use crate::solve::{Method, Stepping};
+use crate::solve::{Method, Sparsity, Stepping};
 use std::collections::HashMap;
+use std::sync::Arc;
 use tangents::Tangents;
 
 /// Every root of a model's graph. Passes see one flat list.
@@ -241,16 +242,26 @@ impl Ids {
         };
         let [state, time, _] = self.leaves(g, k, info.dim);
         let rhs = self.rhs[k];
-        let dfdz = diff::jacobian(g, rhs, state).map_err(|e| refused(&e))?;
+        let rows = diff::pattern(g, rhs, state);
+        let sparsity = rows.and_then(|rows| Sparsity::new(&rows)).map(|sparsity| {
+            let leaf = jacobian_directions(g, k, &sparsity);
+            (Arc::new(sparsity), leaf)
+        });
+        let dfdz = match &sparsity {
+            Some((sparsity, leaf)) => diff::jacobian_along(g, rhs, state, *leaf, sparsity.directions()),
+            None => diff::jacobian(g, rhs, state),
+        };
+        let dfdz = dfdz.map_err(|e| refused(&e))?;
         let dfdt = diff::jacobian(g, rhs, time).map_err(|e| refused(&e))?;
-        let seeds = jacobian_seeds(g, k, info.dim);
+        let columns = sparsity.as_ref().map_or(info.dim, |known| known.0.directions());
+        let seeds = jacobian_seeds(g, k, info.dim, columns);
         let mut bars = None;
         if method.differentiates_jacobian() && self.system_bars[k].is_some() {
             let wrt: Vec<NodeId> = [state, time].into_iter().chain(self.captures[k].iter().copied()).collect();
             let pairs = [(dfdz, seeds[0]), (dfdt, seeds[1])];
             bars = Some(diff::vjp(g, &pairs, &wrt, Mode::Total).map_err(|e| refused(&e))?);
         }
-        self.jacobians.push(Some(JacobianParts { dfdz, dfdt, seeds, bars }));
+        self.jacobians.push(Some(JacobianParts { dfdz, dfdt, seeds, sparsity, bars }));
         Ok(())
     }
 
@@ -277,8 +288,7 @@ impl Ids {
                     _ => None,
                 },
                 bars: self.system_bars.get(k).cloned().flatten(),
-                jacobian: jacobian
-                    .map(|parts| JacobianParts { seeds: jacobian_seeds(&mut graph, k, info.dim), ..parts }),
+                jacobian: jacobian.map(|parts| relocated(&mut graph, k, info.dim, parts)),
             });
         }
         let Self { loss, metrics, outputs, natural, bars, tangents, .. } = self;
@@ -294,9 +304,24 @@ fn index(k: usize) -> u32 {
     u32::try_from(k).unwrap_or(u32::MAX)
 }
 
-fn jacobian_seeds(g: &mut Graph, k: usize, dim: usize) -> [NodeId; 2] {
-    let first = JACOBIAN + 2 * index(k);
-    [g.leaf(Leaf::Seed(first), &[dim, dim]), g.leaf(Leaf::Seed(first + 1), &[dim])]
+fn jacobian_seeds(g: &mut Graph, k: usize, dim: usize, columns: usize) -> [NodeId; 2] {
+    let first = JACOBIAN + 3 * index(k);
+    [g.leaf(Leaf::Seed(first), &[dim, columns]), g.leaf(Leaf::Seed(first + 1), &[dim])]
+}
+
+fn jacobian_directions(g: &mut Graph, k: usize, sparsity: &Sparsity) -> NodeId {
+    g.leaf(Leaf::Seed(JACOBIAN + 3 * index(k) + 2), &[sparsity.directions(), sparsity.dim()])
+}
+
+/// The leaves of a Jacobian in another graph.
+fn relocated(g: &mut Graph, k: usize, dim: usize, parts: JacobianParts) -> JacobianParts {
+    let columns = parts.sparsity.as_ref().map_or(dim, |known| known.0.directions());
+    let seeds = jacobian_seeds(g, k, dim, columns);
+    let sparsity = parts.sparsity.map(|(sparsity, _)| {
+        let leaf = jacobian_directions(g, k, &sparsity);
+        (sparsity, leaf)
+    });
+    JacobianParts { seeds, sparsity, ..parts }
 }
 
 /// The seeds of systems' events; those below are of systems, those from 2^24 on of arguments.

@@ -6,11 +6,13 @@
 
 mod forward;
 mod operators;
+mod pattern;
 mod reverse;
 pub mod rules;
 
 pub use forward::{jvp, jvp_directions};
-pub use operators::{divergence, gradient, hessian, hvp, jacobian, laplacian};
+pub use operators::{divergence, gradient, hessian, hvp, jacobian, jacobian_along, laplacian};
+pub use pattern::pattern;
 pub use reverse::{Mode, vjp};
 
 use crate::graph::NodeId;

@@ -30,6 +30,21 @@ pub fn jacobian(g: &mut Graph, y: NodeId, x: NodeId) -> Result<NodeId> {
     Ok(g.reshape(turned, &full))
 }
 
+/// ∂y/∂x times each of `n` directions, [y's shape …, n]; `directions` is [n, x's shape …].
+///
+/// # Errors
+/// When a node on the way has no rule.
+pub fn jacobian_along(g: &mut Graph, y: NodeId, x: NodeId, directions: NodeId, n: usize) -> Result<NodeId> {
+    let ys = g.shape(y).clone();
+    let found = jvp_directions(g, &[y], &[(x, directions)], n)?;
+    let Some(columns) = found[0] else {
+        let full: Vec<usize> = ys.iter().copied().chain([n]).collect();
+        return Ok(g.full(0.0, &full));
+    };
+    let order: Vec<usize> = (1..=ys.len()).chain([0]).collect();
+    Ok(g.transpose(columns, &order))
+}
+
 /// div(y, x): the trace of the Jacobian of a vector field; `y` and `x` have the same shape.
 ///
 /// # Errors

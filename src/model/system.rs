@@ -10,10 +10,11 @@ use super::events::{EventKernels, EventParts};
 use super::step::WholeStep;
 use crate::codegen::{Backend, Element, Kernel, Output, Spec};
 use crate::graph::{Binary, Graph, NodeId, Op};
-use crate::solve::{AdjointSystem, ForwardStep, ReverseStep, System};
+use crate::solve::{AdjointSystem, ForwardStep, ReverseStep, Sparsity, System};
 use jacobian::JacobianKernels;
 use keep::Keep;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// A captured value of a system.
 #[derive(Clone, Copy, Debug)]
@@ -313,6 +314,10 @@ impl<T: Number> System<T> for Bound<'_, T> {
         let own: [&[T]; 5] = [step.z, step.h, step.first, &step.tolerances, &self.stage_times];
         let outputs = &mut [&mut *step.later, &mut *step.z_new, &mut *step.error];
         whole.forward.run_parts([&own, &self.captures], outputs, (&mut [], &[]), &mut self.scratch);
+    }
+
+    fn sparsity(&self) -> Option<Arc<Sparsity>> {
+        self.kernels.jacobian.as_ref()?.sparsity.clone()
     }
 
     fn jacobian(&mut self, t: f64, z: &[T], dfdz: &mut [T], dfdt: &mut [T]) {

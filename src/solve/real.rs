@@ -18,6 +18,7 @@ pub trait Real:
     + Div<Output = Self>
     + Neg<Output = Self>
     + AddAssign
+    + faer::traits::ComplexField
 {
     /// Zero.
     const ZERO: Self;

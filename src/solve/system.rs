@@ -3,6 +3,8 @@
 use super::failure::Failure;
 use super::implicit::differences;
 use super::real::Real;
+use super::sparsity::Sparsity;
+use std::sync::Arc;
 
 /// z' = f(t, z) for `L` samples side by side.
 pub trait System<R: Real> {
@@ -34,7 +36,12 @@ pub trait System<R: Real> {
     /// All stages, the new state and the error of a step of the method that the system was made for.
     fn step(&mut self, _: &mut ForwardStep<R>) {}
 
-    /// Writes ∂f/∂z, row-major `[D][D]`, and ∂f/∂t, `[D]`, for a system of one lane. Implicit methods call it; a system
+    /// What is known of the structure of ∂f/∂z; `None`: nothing.
+    fn sparsity(&self) -> Option<Arc<Sparsity>> {
+        None
+    }
+
+    /// Writes ∂f/∂z, row-major `[D][D]` or what [`Self::sparsity`] says, and ∂f/∂t, `[D]`, for a system of one lane. Implicit methods call it; a system
     /// that does not know its own gets finite differences.
     fn jacobian(&mut self, t: f64, z: &[R], dfdz: &mut [R], dfdt: &mut [R]) {
         differences::jacobian(self, t, z, dfdz, dfdt);
@@ -118,7 +125,7 @@ pub trait AdjointSystem<R: Real>: System<R> {
         self.vjp(t, z, w, z_bar, t_bar, false);
     }
 
-    /// For a system of one lane, with `bars` = (J̄ `[D][D]`, f̄ `[D]`): overwrites `z_bar` `[D]` and `t_bar` `[1]` with
+    /// For a system of one lane, with `bars` = (J̄ with the shape of J, f̄ `[D]`): overwrites `z_bar` `[D]` and `t_bar` `[1]` with
     /// the derivatives of Σ J̄ᵢⱼ ∂fᵢ/∂zⱼ + Σ f̄ᵢ ∂fᵢ/∂t and adds those by θ to the accumulators. The reverse of Rosenbrock
     /// methods calls it; a system that does not know its own gets finite differences of [`Self::vjp`].
     fn jacobian_vjp(&mut self, t: f64, z: &[R], bars: (&[R], &[R]), z_bar: &mut [R], t_bar: &mut [R]) {

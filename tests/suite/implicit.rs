@@ -6,7 +6,7 @@ use pullback::model::{Batch, Evaluated, Number, initial, unconstrain};
 use pullback::solve::Implicit;
 use serde_json::Value;
 
-fn open(text: &str) -> Loaded {
+pub fn open(text: &str) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("model.node");
     std::fs::write(&file, text).unwrap();
@@ -15,7 +15,7 @@ fn open(text: &str) -> Loaded {
 }
 
 /// Loss and gradient of these draws with the initial parameters.
-fn evaluate<T: Number>(loaded: Loaded, samples: &[usize], lanes: usize) -> Evaluated {
+pub fn evaluate<T: Number>(loaded: Loaded, samples: &[usize], lanes: usize) -> Evaluated {
     let raw = unconstrain(&loaded.lowered, &initial(&loaded.lowered, 7));
     let model = compile::<T>(loaded.lowered, &Settings { lanes, ..Settings::default() }).unwrap();
     let batch = Batch { data: None, samples, seed: 3, step: 0 };

@@ -4,19 +4,29 @@ use super::{Bound, KernelParts, SystemParts, Vjp};
 use crate::codegen::{Backend, Kernel, Output};
 use crate::graph::{Graph, NodeId};
 use crate::model::Number;
+use crate::solve::Sparsity;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// The nodes of a system's Jacobian.
 #[derive(Clone, Debug)]
 pub struct JacobianParts {
-    /// ∂f/∂z, `[D, D]`.
+    /// ∂f/∂z, `[D, D]`, or along the directions of `sparsity`, `[D, C]`.
     pub dfdz: NodeId,
     /// ∂f/∂t, `[D]`.
     pub dfdt: NodeId,
     /// Leaves of their cotangents.
     pub seeds: [NodeId; 2],
+    /// Where it is sparse: its structure, and the leaf of the directions `[C, D]`.
+    pub sparsity: Option<(Arc<Sparsity>, NodeId)>,
     /// Cotangents of state, time and captures; `None` is a structural zero. Absent where no reverse pass needs them.
     pub bars: Option<Vec<Option<NodeId>>>,
+}
+
+impl JacobianParts {
+    fn directions(&self) -> Option<NodeId> {
+        self.sparsity.as_ref().map(|(_, leaf)| *leaf)
+    }
 }
 
 impl SystemParts {
@@ -24,7 +34,8 @@ impl SystemParts {
     pub fn jacobian(&self) -> Option<KernelParts> {
         let parts = self.jacobian.as_ref()?;
         let [state, time, _] = self.leaves;
-        let inputs = [state, time].into_iter().chain(self.captures.iter().copied()).collect();
+        let given = [state, time].into_iter().chain(parts.directions());
+        let inputs = given.chain(self.captures.iter().copied()).collect();
         let output = |node, slot| Output { node, slot, add: false };
         let outputs = vec![output(parts.dfdz, 0), output(parts.dfdt, 1)];
         Some(KernelParts { inputs, outputs, slots: vec![Some(0), Some(1)] })
@@ -34,7 +45,7 @@ impl SystemParts {
     pub fn jacobian_pull_back(&self, g: &Graph) -> Option<KernelParts> {
         let parts = self.jacobian.as_ref()?;
         let [state, time, _] = self.leaves;
-        let given = [state, time].into_iter().chain(parts.seeds);
+        let given = [state, time].into_iter().chain(parts.seeds).chain(parts.directions());
         let mut kernel = KernelParts {
             inputs: given.chain(self.captures.iter().copied()).collect(),
             outputs: Vec::new(),
@@ -51,6 +62,9 @@ impl SystemParts {
 pub(super) struct JacobianKernels<T> {
     value: Kernel<T>,
     pull: Option<Vjp<T>>,
+    /// Where it is sparse: its structure and the directions.
+    pub(super) sparsity: Option<Arc<Sparsity>>,
+    directions: Vec<T>,
 }
 
 impl<T: Number> JacobianKernels<T> {
@@ -62,7 +76,15 @@ impl<T: Number> JacobianKernels<T> {
             Some(parts) => Some(Vjp::new(g, parts, lanes, backend)?),
             None => None,
         };
-        Ok(Some(Self { value, pull }))
+        let sparsity = parts.jacobian.as_ref().and_then(|parts| parts.sparsity.as_ref()).map(|known| known.0.clone());
+        let seeds = sparsity.as_ref().map_or_else(Vec::new, |sparsity| sparsity.seeds());
+        let directions = seeds.into_iter().map(T::narrow).collect();
+        Ok(Some(Self { value, pull, sparsity, directions }))
+    }
+
+    /// What kernels read besides state and time.
+    fn directions(&self) -> Option<&[T]> {
+        self.sparsity.as_ref().map(|_| &self.directions[..])
     }
 
     /// Bytes of machine code.
@@ -80,6 +102,7 @@ impl<T: Number> Bound<'_, T> {
         };
         let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
         inputs.extend([z, &self.time]);
+        inputs.extend(kernels.directions());
         inputs.extend(self.captures.iter().copied());
         kernels.value.run(&inputs, &mut [dfdz, dfdt], &mut self.scratch);
     }
@@ -87,11 +110,13 @@ impl<T: Number> Bound<'_, T> {
     /// The pull-back through both.
     pub(super) fn pull_jacobian(&mut self, t: f64, z: &[T], bars: (&[T], &[T]), z_bar: &mut [T], t_bar: &mut [T]) {
         self.clock(&[t]);
-        let Some(pull) = self.kernels.jacobian.as_ref().and_then(|kernels| kernels.pull.as_ref()) else {
+        let jacobian = self.kernels.jacobian.as_ref();
+        let Some((kernels, pull)) = jacobian.and_then(|kernels| Some((kernels, kernels.pull.as_ref()?))) else {
             unreachable!("a pull-back through a Jacobian that was compiled without one")
         };
         let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
         inputs.extend([z, &self.time, bars.0, bars.1]);
+        inputs.extend(kernels.directions());
         inputs.extend(self.captures.iter().copied());
         z_bar.fill(T::default());
         t_bar.fill(T::default());

@@ -298,7 +298,7 @@ impl<'o, R: Real> Tile<'o, R> {
             for i in (at..n).step_by(lanes) {
                 let mut difference = f[i];
                 for j in 0..order {
-                    difference = difference - self.star[j * n + i];
+                    difference -= self.star[j * n + i];
                 }
                 self.correction[i] = difference;
                 self.z_new[i] += R::from_f64(weights[order]) * difference;
@@ -343,7 +343,7 @@ impl<'o, R: Real> Tile<'o, R> {
                 for j in 0..known {
                     let star = R::from_f64(lane.beta[j]) * self.phi[j * n + i];
                     self.star[j * n + i] = difference;
-                    difference = difference - star;
+                    difference -= star;
                 }
                 self.star[known * n + i] = difference;
             }

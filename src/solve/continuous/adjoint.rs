@@ -3,7 +3,9 @@
 use super::path::Path;
 use crate::solve::implicit::differences;
 use crate::solve::real::Real;
+use crate::solve::sparsity::Sparsity;
 use crate::solve::system::{AdjointSystem, System};
+use std::sync::Arc;
 
 /// Where the adjoint a' = −aᵀ∂f/∂z gets z from.
 pub(super) trait Source<R>: std::fmt::Debug {
@@ -63,6 +65,21 @@ impl<'a, R: Real, S: AdjointSystem<R>, P: Source<R>> Adjoint<'a, R, S, P> {
         Self { sys, source, z: vec![R::ZERO; dim * lanes], t_bar: vec![R::ZERO; lanes] }
     }
 
+    /// ∂f/∂z at the state in `z`, `[D][D]`.
+    fn dense_jacobian(&mut self, t: f64, dfdt: &mut [R]) -> Vec<R> {
+        let dim = self.sys.dim();
+        let mut dense = vec![R::ZERO; dim * dim];
+        match self.sys.sparsity() {
+            Some(sparsity) => {
+                let mut values = vec![R::ZERO; dim * sparsity.directions()];
+                self.sys.jacobian(t, &self.z, &mut values, dfdt);
+                sparsity.expand(&values, &mut dense);
+            }
+            None => self.sys.jacobian(t, &self.z, &mut dense, dfdt),
+        }
+        dense
+    }
+
     /// Evaluates −aᵀ∂f/∂z, and f before it where z is carried.
     fn evaluate(&mut self, t: &[f64], y: &[R], dy: &mut [R]) {
         self.source.read(t, y, &mut self.z);
@@ -90,13 +107,25 @@ impl<R: Real, S: AdjointSystem<R>, P: Source<R>> System<R> for Adjoint<'_, R, S,
         self.evaluate(t, y, dy);
     }
 
+    /// Where z is not carried, that of ∂f/∂z, transposed.
+    fn sparsity(&self) -> Option<Arc<Sparsity>> {
+        let own = if self.source.carried(self.sys.dim()) == 0 { self.sys.sparsity() } else { None };
+        own?.transposed()
+    }
+
     /// −(∂f/∂z)ᵀ; where z is carried beside it, ∂f/∂z is another block and −∂(aᵀ∂f/∂z)/∂z, by differences, the third.
     /// The derivative by time is one of differences.
     fn jacobian(&mut self, t: f64, y: &[R], dfdz: &mut [R], dfdt: &mut [R]) {
         let (n, dim) = (self.dim(), self.sys.dim());
-        let (a, mut own) = (n - dim, vec![R::ZERO; dim * dim]);
+        let a = n - dim;
         self.source.read(&[t], y, &mut self.z);
-        self.sys.jacobian(t, &self.z, &mut own, &mut dfdt[..dim]);
+        if self.sparsity().is_some() {
+            self.sys.jacobian(t, &self.z, dfdz, dfdt);
+            dfdz.iter_mut().for_each(|x| *x = -*x);
+            differences::by_time(self, t, y, dfdt);
+            return;
+        }
+        let own = self.dense_jacobian(t, &mut dfdt[..dim]);
         if a > 0 {
             differences::by_state(self, t, y, 0..a, dfdz);
         }

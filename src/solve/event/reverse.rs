@@ -168,7 +168,7 @@ impl<'a, R: Real> Reverse<'a, R> {
             }
         }
         for (weight, alpha) in functions.chunks_exact_mut(lanes).take(events).flat_map(|w| w.iter_mut().zip(&alphas)) {
-            *weight = *weight * R::from_f64(*alpha);
+            *weight *= R::from_f64(*alpha);
         }
         sys.events_vjp(&t, &z, &functions, &mut g_z, &mut g_t, true);
         self.stats.vjp_calls += 1;

@@ -6,6 +6,7 @@
 //! ψ = Σ γⱼ∇ʲzₙ/αₖ, and the new differences follow from d by addition. For another step length the polynomial through
 //! the differences is read on the new grid. All of that is linear but the solve, and so is its reverse.
 
+use super::linear::Structure;
 use super::newton::{Newton, evaluate};
 use super::reverse::Bars;
 use super::scheme::Mark;
@@ -101,11 +102,12 @@ pub(super) struct Bdf<R> {
 }
 
 impl<R: Real> Bdf<R> {
-    pub(super) fn new(dim: usize) -> Self {
+    pub(super) fn new(structure: &Structure) -> Self {
+        let dim = structure.dim;
         let zeros = || vec![R::ZERO; dim];
         Self {
             order: 1,
-            newton: Newton::new(dim),
+            newton: Newton::new(structure),
             table: vec![R::ZERO; ROWS * dim],
             before: None,
             equal: 0,
@@ -163,7 +165,7 @@ impl<R: Real> Bdf<R> {
         self.base.fill(R::ZERO);
         add_stages(&mut self.base, &step.ks, &[1.0; HIGHEST + 1][..=k], 1.0);
         for (base, psi) in self.base.iter_mut().zip(&self.psi) {
-            *base = *base - *psi;
+            *base -= *psi;
         }
         self.newton.begin(sys, step, c, options, stats);
         loop {
@@ -274,7 +276,7 @@ impl<R: Real> Bdf<R> {
         linear.factor(c);
         w.iter_mut().for_each(|w| *w = inverse * *w);
         // d̄ = (I − cJᵀ)⁻¹ …, so that W⁻ᵀ(…)/c is that; c times it is the cotangent of f.
-        linear.lu.solve_transposed(w);
+        linear.solve_transposed(w);
         w.iter_mut().for_each(|w| *w = R::from_f64(c) * *w);
         sys.vjp(&[step.t_next], &step.z_new, w, &mut self.part, &mut bars.t_part, true);
         sys.rhs(&[step.t_next], &step.z_new, &mut self.base);

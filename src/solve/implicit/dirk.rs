@@ -3,6 +3,7 @@
 //! With Zᵢ = zₙ + h Σ_{j≤i} aᵢⱼ kⱼ and kᵢ = f(tₙ + cᵢh, Zᵢ), the unknown of stage i is hγ kᵢ, found by Newton's method
 //! with one matrix for all stages ([`Newton`]).
 
+use super::linear::Structure;
 use super::newton::{Newton, evaluate};
 use super::reverse::Bars;
 use super::step::{Step, add_stages, combine};
@@ -27,12 +28,12 @@ pub(super) struct Dirk<R> {
 }
 
 impl<R: Real> Dirk<R> {
-    pub(super) fn new(table: &'static Tableau, gamma: f64, dim: usize) -> Self {
-        let zeros = || vec![R::ZERO; dim];
+    pub(super) fn new(table: &'static Tableau, gamma: f64, structure: &Structure) -> Self {
+        let zeros = || vec![R::ZERO; structure.dim];
         Self {
             table,
             gamma,
-            newton: Newton::new(if gamma > 0.0 { dim } else { 0 }),
+            newton: if gamma > 0.0 { Newton::new(structure) } else { Newton::new(&Structure::none()) },
             base: zeros(),
             stage: zeros(),
             guesses: (0..table.stages()).map(|i| extrapolation(table.c, i)).collect(),
@@ -155,7 +156,7 @@ impl<R: Real> Dirk<R> {
                 for (d, w) in self.w.iter_mut().enumerate() {
                     *w = inverse * *w + outside(d, &bars.z_new);
                 }
-                linear.lu.solve_transposed(&mut self.w);
+                linear.solve_transposed(&mut self.w);
             }
             sys.vjp(&[t], &self.stage, &self.w, &mut self.base, &mut bars.t_part, true);
             stats.vjp_calls += 1;

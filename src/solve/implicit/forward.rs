@@ -1,5 +1,6 @@
 //! Problem of one sample → states at the output times (and the tape of accepted steps).
 
+use super::linear::Structure;
 use super::scheme::Scheme;
 use super::step::Step;
 use super::switch::Switch;
@@ -21,14 +22,15 @@ pub(in crate::solve) fn solve<R: Real, S: System<R>>(
     options: &Options,
     mut tape: Option<&mut Tape<R>>,
 ) -> Solution<R> {
-    let dim = single(sys);
+    let structure = single(sys);
+    let dim = structure.dim;
     let mut schedule = Schedule::new(problem, options, dim, 1);
     let failure = schedule.failures[0].take();
     if let Some(tape) = &mut tape {
         tape.reset(problem.z0, 1, true);
         tape.limit = Plan::implicit::<R>(method, options, dim).map(|plan| plan.outer);
     }
-    let mut run = Run::new(method, problem, options, &schedule, dim);
+    let mut run = Run::new(method, problem, options, &schedule, &structure);
     run.failure = failure;
     run.values = vec![R::ZERO; problem.times * dim];
     if problem.active[0] {
@@ -71,9 +73,9 @@ impl<'a, R: Real> Run<'a, R> {
         problem: &'a Problem<'a, R>,
         options: &'a Options,
         schedule: &'a Schedule,
-        dim: usize,
+        structure: &Structure,
     ) -> Self {
-        let schemes = Scheme::of(method, dim);
+        let (schemes, dim) = (Scheme::of(method, structure), structure.dim);
         let stages = schemes.iter().map(Scheme::stages).max().unwrap_or(0);
         Self {
             problem,

@@ -54,13 +54,13 @@ impl<R: Real> Lu<R> {
             let x = work[i] * row[i];
             work[i] = x;
             for (w, u) in work[i + 1..].iter_mut().zip(&row[i + 1..]) {
-                *w = *w - *u * x;
+                *w -= *u * x;
             }
         }
         for i in (1..n).rev() {
             let x = work[i];
             for (w, l) in work[..i].iter_mut().zip(&self.factors[i * n..]) {
-                *w = *w - *l * x;
+                *w -= *l * x;
             }
         }
         for k in (0..n).rev() {
@@ -94,7 +94,7 @@ fn factor<R: Real>(n: usize, a: &mut [R], pivots: &mut [usize]) {
             let factor = a[i * n + k] * inverse;
             a[i * n + k] = factor;
             for j in k + 1..n {
-                a[i * n + j] = a[i * n + j] - factor * a[k * n + j];
+                a[i * n + j] -= factor * a[k * n + j];
             }
         }
     }
@@ -111,14 +111,14 @@ fn solve<R: Real>(n: usize, a: &[R], pivots: &[usize], b: &mut [R]) {
     for i in 1..n {
         let mut sum = b[i];
         for j in 0..i {
-            sum = sum - a[i * n + j] * b[j];
+            sum -= a[i * n + j] * b[j];
         }
         b[i] = sum;
     }
     for i in (0..n).rev() {
         let mut sum = b[i];
         for j in i + 1..n {
-            sum = sum - a[i * n + j] * b[j];
+            sum -= a[i * n + j] * b[j];
         }
         b[i] = sum * a[i * n + i];
     }

@@ -8,6 +8,8 @@ mod bdf;
 pub(super) mod differences;
 mod dirk;
 mod forward;
+mod large;
+mod linear;
 mod lu;
 mod newton;
 mod path;
@@ -15,6 +17,7 @@ mod replay;
 mod reverse;
 mod rosenbrock;
 mod scheme;
+mod sparse;
 mod step;
 mod switch;
 mod tables;
@@ -27,6 +30,7 @@ pub use tables::{Esdirk, RosenbrockTable};
 
 use super::real::Real;
 use super::system::System;
+use linear::Structure;
 
 /// The implicit methods by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -105,8 +109,8 @@ impl Implicit {
     }
 }
 
-/// Number of components of a system with one lane.
-fn single<R: Real, S: System<R>>(sys: &S) -> usize {
+/// Size and structure of a system with one lane.
+fn single<R: Real, S: System<R>>(sys: &S) -> Structure {
     assert_eq!(sys.lanes(), 1, "implicit methods step one sample at a time");
-    sys.dim()
+    Structure::of(sys)
 }

@@ -4,8 +4,9 @@
 //! the norm that of the error control (Hairer, Wanner, Solving Ordinary Differential Equations II, section IV.8,
 //! eq. 8.10 and 8.11).
 
+use super::linear::{Linearisation, Structure};
 use super::scheme::Mark;
-use super::step::{Linearisation, Step};
+use super::step::Step;
 use crate::solve::options::Options;
 use crate::solve::real::Real;
 use crate::solve::system::{Stats, System};
@@ -36,10 +37,11 @@ pub(super) struct Newton<R> {
 }
 
 impl<R: Real> Newton<R> {
-    pub(super) fn new(dim: usize) -> Self {
+    pub(super) fn new(structure: &Structure) -> Self {
+        let dim = structure.dim;
         let zeros = || vec![R::ZERO; dim];
         Self {
-            linear: Linearisation::new(dim),
+            linear: Linearisation::new(structure),
             point: (0.0, zeros()),
             age: None,
             slowest: 0.0,
@@ -173,9 +175,9 @@ impl<R: Real> Newton<R> {
     /// u += W⁻¹(f − u/c), f being in `delta`; the norm of the correction.
     fn correct(&mut self, inverse: R, options: &Options) -> f64 {
         for (delta, u) in self.delta.iter_mut().zip(&self.u) {
-            *delta = *delta - inverse * *u;
+            *delta -= inverse * *u;
         }
-        self.linear.lu.solve(&mut self.delta);
+        self.linear.solve(&mut self.delta);
         let mut sum = 0.0;
         for ((u, delta), scale) in self.u.iter_mut().zip(&self.delta).zip(&self.inverse_scale) {
             *u += *delta;

@@ -1,5 +1,6 @@
 //! Implicit steps on a tape → values between their ends.
 
+use super::linear::Structure;
 use super::scheme::Scheme;
 use super::{Implicit, bdf};
 use crate::solve::real::Real;
@@ -23,7 +24,7 @@ pub(in crate::solve) fn dense<R: Real>(
     inner: &[f64],
     values: &mut Vec<R>,
 ) {
-    let mut schemes = Scheme::<R>::of(method, dim);
+    let mut schemes = Scheme::<R>::of(method, &Structure::none());
     let mut from = 0;
     for (n, (kind, order)) in tape.scheme.iter().zip(&tape.order).enumerate() {
         let scheme = &mut schemes[usize::from(*kind)];

@@ -5,6 +5,7 @@
 //! is exact up to the error that Newton's method left; a Rosenbrock step is exact up to rounding.
 
 use super::forward::Run;
+use super::linear::Structure;
 use super::replay::Replay;
 use super::scheme::Scheme;
 use super::step::Step;
@@ -56,7 +57,8 @@ pub(in crate::solve) fn discrete<R: Real, S: AdjointSystem<R>>(
     tape: &Tape<R>,
     values_bar: &[R],
 ) -> Cotangents<R> {
-    let dim = single(sys);
+    let structure = single(sys);
+    let dim = structure.dim;
     assert_eq!(values_bar.len(), problem.times * dim, "values_bar is [T][D][L]");
     let schedule = Schedule::new(problem, options, dim, 1);
     let mut failures = tape.failures.clone();
@@ -69,7 +71,7 @@ pub(in crate::solve) fn discrete<R: Real, S: AdjointSystem<R>>(
         drift: None,
         failures,
     };
-    let mut schemes = Scheme::of(method, dim);
+    let mut schemes = Scheme::of(method, &structure);
     let stages = schemes.iter().map(Scheme::stages).max().unwrap_or(0);
     let mut reverse = Reverse {
         problem,
@@ -87,7 +89,7 @@ pub(in crate::solve) fn discrete<R: Real, S: AdjointSystem<R>>(
         if tape.steps(0) == 0 {
             reverse.no_step(sys);
         } else {
-            reverse.replay = replay(method, problem, options, tape, &schedule, dim);
+            reverse.replay = replay(method, problem, options, tape, &schedule, &structure);
             reverse.run(sys, &mut schemes);
             if let Some(replay) = &reverse.replay {
                 let (stats, more) = (&mut reverse.cotangents.stats, &replay.player.run.stats);
@@ -108,10 +110,11 @@ fn replay<'a, R: Real>(
     options: &'a Options,
     tape: &'a Tape<R>,
     schedule: &'a Schedule,
-    dim: usize,
+    structure: &Structure,
 ) -> Option<Descent<R, Replay<'a, R>>> {
+    let dim = structure.dim;
     let plan = Plan::implicit::<R>(method, options, dim).filter(|_| tape.limit.is_some())?;
-    let (steps, run) = (tape.steps(0), Run::new(method, problem, options, schedule, dim));
+    let (steps, run) = (tape.steps(0), Run::new(method, problem, options, schedule, structure));
     let window = window(tape, plan.window.min(steps), dim, method.stages());
     Some(Descent::new(Replay::new(run, tape), plan, steps, tape.stride(), window))
 }

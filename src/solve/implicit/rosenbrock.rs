@@ -3,8 +3,9 @@
 //! The reverse needs the derivative of the Jacobian: from W uᵢ = rᵢ follow λᵢ = W⁻ᵀ ūᵢ as the cotangent of rᵢ and
 //! J̄ = Σ λᵢ uᵢᵀ as that of the Jacobian, which is pulled back once a step ([`AdjointSystem::jacobian_vjp`]).
 
+use super::linear::{Linearisation, Structure};
 use super::reverse::Bars;
-use super::step::{Linearisation, Step, add_stages, combine};
+use super::step::{Step, add_stages, combine};
 use super::tables::RosenbrockTable;
 use crate::solve::real::Real;
 use crate::solve::system::{AdjointSystem, Stats, System};
@@ -23,15 +24,15 @@ pub(super) struct Rosenbrock<R> {
 }
 
 impl<R: Real> Rosenbrock<R> {
-    pub(super) fn new(table: &'static RosenbrockTable, dim: usize) -> Self {
-        let zeros = || vec![R::ZERO; dim];
+    pub(super) fn new(table: &'static RosenbrockTable, structure: &Structure) -> Self {
+        let zeros = || vec![R::ZERO; structure.dim];
         Self {
             table,
-            linear: Linearisation::new(dim),
+            linear: Linearisation::new(structure),
             fresh: false,
             stage: zeros(),
             r: zeros(),
-            dfdz_bar: vec![R::ZERO; dim * dim],
+            dfdz_bar: vec![R::ZERO; structure.values()],
             dfdt_bar: zeros(),
             z_part: zeros(),
         }
@@ -60,7 +61,7 @@ impl<R: Real> Rosenbrock<R> {
             for (u, r) in u.iter_mut().zip(&self.r) {
                 *u += *r;
             }
-            self.linear.lu.solve(u);
+            self.linear.solve(u);
         }
         stats.rhs_calls += self.table.alpha.len();
         stats.rhs_evaluations += self.table.alpha.len();
@@ -101,7 +102,7 @@ impl<R: Real> Rosenbrock<R> {
             for d in 0..n {
                 self.r[d] = bars.ks[i * n + d] + b * bars.z_new[d];
             }
-            self.linear.lu.solve_transposed(&mut self.r);
+            self.linear.solve_transposed(&mut self.r);
             self.matrix_bar(step, i, bars);
             combine(&mut self.stage, &step.z, &step.ks, table.row(i), 1.0);
             let alpha = table.alpha[i];
@@ -136,10 +137,8 @@ impl<R: Real> Rosenbrock<R> {
             along_u += (lambda * *u_row).to_f64();
             along_t += (lambda * self.linear.dfdt[row]).to_f64();
             self.dfdt_bar[row] += weight * lambda;
-            for (bar, u) in self.dfdz_bar[row * n..(row + 1) * n].iter_mut().zip(u) {
-                *bar += lambda * *u;
-            }
         }
+        self.linear.add_product(&mut self.dfdz_bar, &self.r, u);
         bars.h += along_u / (h * h * self.table.gamma) + self.table.d[i] * along_t;
     }
 

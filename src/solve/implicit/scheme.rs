@@ -3,6 +3,7 @@
 use super::Implicit;
 use super::bdf::{self, Bdf};
 use super::dirk::Dirk;
+use super::linear::Structure;
 use super::reverse::Bars;
 use super::rosenbrock::Rosenbrock;
 use super::step::{Step, add_stages};
@@ -36,13 +37,13 @@ pub(super) enum Scheme<R> {
 
 impl<R: Real> Scheme<R> {
     /// The schemes that a method steps with: `auto` has two, the first one first.
-    pub(super) fn of(method: Implicit, dim: usize) -> Vec<Self> {
-        let rosenbrock = || Self::Rosenbrock(Rosenbrock::new(&RODAS5P, dim));
+    pub(super) fn of(method: Implicit, structure: &Structure) -> Vec<Self> {
+        let rosenbrock = || Self::Rosenbrock(Rosenbrock::new(&RODAS5P, structure));
         match method {
             Implicit::Rodas5p => vec![rosenbrock()],
-            Implicit::Kvaerno5 => vec![Self::Dirk(Dirk::new(&KVAERNO5.tableau, KVAERNO5.gamma, dim))],
-            Implicit::Bdf => vec![Self::Bdf(Bdf::new(dim))],
-            Implicit::Auto => vec![Self::Dirk(Dirk::new(&TSIT5, 0.0, dim)), rosenbrock()],
+            Implicit::Kvaerno5 => vec![Self::Dirk(Dirk::new(&KVAERNO5.tableau, KVAERNO5.gamma, structure))],
+            Implicit::Bdf => vec![Self::Bdf(Bdf::new(structure))],
+            Implicit::Auto => vec![Self::Dirk(Dirk::new(&TSIT5, 0.0, structure)), rosenbrock()],
         }
     }
 

@@ -1,9 +1,7 @@
 //! One step of one sample: what every scheme reads and writes.
 
-use super::lu::Lu;
 use crate::solve::options::Options;
 use crate::solve::real::Real;
-use crate::solve::system::{Stats, System};
 
 /// A step from `z` at `t` to `z_new` at `t_next`.
 #[derive(Debug)]
@@ -104,50 +102,4 @@ fn add_few<R: Real, const N: usize>(out: &mut [R], base: Option<&[R]>, ks: &[R],
         }
     }
     *out = sum;
-}
-
-/// ∂f/∂z and ∂f/∂t at one point, and the factors of W = I/(hγ) − ∂f/∂z.
-#[derive(Debug)]
-pub(super) struct Linearisation<R> {
-    pub(super) dfdz: Vec<R>,
-    pub(super) dfdt: Vec<R>,
-    pub(super) lu: Lu<R>,
-    /// hγ of the factors; NaN: there are none.
-    factored: f64,
-}
-
-impl<R: Real> Linearisation<R> {
-    pub(super) fn new(dim: usize) -> Self {
-        Self { dfdz: vec![R::ZERO; dim * dim], dfdt: vec![R::ZERO; dim], lu: Lu::new(dim), factored: f64::NAN }
-    }
-
-    pub(super) fn evaluate<S: System<R>>(&mut self, sys: &mut S, t: f64, z: &[R], stats: &mut Stats) {
-        sys.jacobian(t, z, &mut self.dfdz, &mut self.dfdt);
-        stats.jacobian_calls += 1;
-        self.factored = f64::NAN;
-    }
-
-    /// Factors W unless that has been done.
-    pub(super) fn factor(&mut self, h_gamma: f64) {
-        if self.factored.total_cmp(&h_gamma).is_eq() {
-            return;
-        }
-        let (n, diagonal, dfdz) = (self.dfdt.len(), R::from_f64(1.0 / h_gamma), &self.dfdz);
-        self.lu.factor(|w| {
-            for (w, j) in w.iter_mut().zip(dfdz) {
-                *w = -*j;
-            }
-            for w in w.iter_mut().step_by(n + 1) {
-                *w += diagonal;
-            }
-        });
-        self.factored = h_gamma;
-    }
-
-    /// ‖∂f/∂z‖∞, a bound of its spectral radius, of the components that steps look at: they depend on no others.
-    pub(super) fn norm(&self, options: &Options) -> f64 {
-        let dim = self.dfdt.len();
-        let sums = self.dfdz.chunks_exact(dim.max(1)).take(options.measured(dim));
-        sums.map(|row| row.iter().map(|x| x.to_f64().abs()).sum()).fold(0.0, f64::max)
-    }
 }
