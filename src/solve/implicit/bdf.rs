@@ -24,7 +24,7 @@ const KAPPA: [f64; HIGHEST + 2] = [0.0, -0.1850, -1.0 / 9.0, -0.0823, -0.0415, 0
 /// γₖ = Σ_{j≤k} 1/j.
 const GAMMA: [f64; HIGHEST + 2] = [0.0, 1.0, 1.5, 11.0 / 6.0, 25.0 / 12.0, 137.0 / 60.0, 49.0 / 20.0];
 /// The error estimate counts this many times: a multistep method takes many small steps, whose errors add up.
-const CAUTION: f64 = 4.0;
+const CAUTION: f64 = 8.0;
 /// A step is lengthened from this factor on.
 const WORTH: f64 = 1.2;
 
