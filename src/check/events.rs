@@ -6,7 +6,7 @@ use super::program::{EventInfo, ExprId, Kind};
 use super::scope::Scope;
 use crate::diag::{Diagnostic, Span};
 use crate::graph::{Binary, Relation, Unary};
-use crate::solve::{Method, Stepping};
+use crate::solve::{Implicit, Method, Stepping};
 use crate::syntax::ast::{Expr, ItemKind, Name};
 
 impl Checker<'_> {
@@ -39,7 +39,8 @@ impl Checker<'_> {
             }
             let options = &self.program.systems[k as usize].options;
             let located = |m: &Method| m.tableau().extra.is_empty();
-            if !Method::ALL.contains(&options.method)
+            let implicit = matches!(options.method, Method::Implicit(_));
+            if !(implicit || Method::ALL.contains(&options.method))
                 || !located(&options.method)
                 || options.reversible
                 || !options.stops.is_empty()
@@ -51,7 +52,8 @@ impl Checker<'_> {
                     o if !o.penalties.is_none() => "penalties on the steps",
                     o => o.method.name(),
                 };
-                let names: Vec<&str> = Method::ALL.iter().filter(|m| located(m)).map(|m| m.name()).collect();
+                let explicit = Method::ALL.iter().filter(|m| located(m)).map(|m| m.name());
+                let names: Vec<&str> = explicit.chain(Implicit::ALL.map(Implicit::name)).collect();
                 let d = Diagnostic::error(codes::EVENT, name.span, format!("{word} cannot be combined with events"))
                     .here("this system has an event")
                     .help(format!("use one of {}", names.join(", ")));

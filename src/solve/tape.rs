@@ -134,12 +134,8 @@ impl<R: Real> Tape<R> {
 
     /// Adds a step of the only lane, taken by a scheme (its index and its order) with the stages `ks`.
     pub(super) fn push_single(&mut self, s: f64, scheme: (usize, usize), z_new: &[R], ks: &[R]) {
-        let small = |x: usize| u8::try_from(x).unwrap_or(u8::MAX);
         let tape = &mut self.lanes[0];
-        grow(&mut tape.s, 1);
-        tape.s.push(s);
-        tape.scheme.push(small(scheme.0));
-        tape.order.push(small(scheme.1));
+        tape.push_single(s, scheme);
         if self.limit.is_none() {
             tape.keep_alone(z_new, ks);
         }
@@ -152,6 +148,15 @@ impl<R: Real> Tape<R> {
 }
 
 impl<R: Real> LaneTape<R> {
+    /// Position, index and order of the scheme of a step of an implicit method.
+    pub(super) fn push_single(&mut self, s: f64, scheme: (usize, usize)) {
+        let small = |x: usize| u8::try_from(x).unwrap_or(u8::MAX);
+        grow(&mut self.s, 1);
+        self.s.push(s);
+        self.scheme.push(small(scheme.0));
+        self.order.push(small(scheme.1));
+    }
+
     /// Forgets all; the next state belongs to step `first`.
     pub(super) fn clear(&mut self, first: usize) {
         self.z.clear();
@@ -172,7 +177,7 @@ impl<R: Real> LaneTape<R> {
     }
 
     /// The same for the only lane.
-    fn keep_alone(&mut self, z: &[R], ks: &[R]) {
+    pub(super) fn keep_alone(&mut self, z: &[R], ks: &[R]) {
         grow(&mut self.z, z.len());
         grow(&mut self.k, ks.len());
         self.z.extend_from_slice(z);

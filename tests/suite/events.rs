@@ -81,6 +81,64 @@ fn a_bouncing_ball_follows_its_closed_form() {
     }
 }
 
+/// Implicit methods: dense output of `rodas5p` and of `kvaerno5` is exact for the parabola too; `bdf` has errors of its
+/// tolerance, and events that begin again from order 1.
+#[test]
+fn a_ball_bounces_under_implicit_methods() {
+    let closed = |p: &[f64]| [0.3, 1.0, 1.9, 2.6, 3.0].iter().map(|t| ball(p[0], p[1], p[2], *t)).sum();
+    for (method, value, slope) in
+        [("rodas5p", 1e-11, 1e-8), ("kvaerno5", 1e-9, 1e-6), ("auto", 1e-11, 1e-8), ("bdf", 1e-6, 1e-5)]
+    {
+        let text = bouncing("[0.3, 1.0, 1.9, 2.6, 3.0]", &format!("{method}(rtol = 1e-9, atol = 1e-9)"));
+        for gradient in [Gradient::Discrete, Gradient::Backsolve, Gradient::Interpolated, Gradient::Forward] {
+            agrees(&text, gradient, closed, &[2.0, 0.8, 9.81], value, slope);
+        }
+    }
+}
+
+/// A stiff relay: a fast state follows a slow one that turns round at thresholds.
+#[test]
+fn events_of_a_stiff_system() {
+    let text = |solve: &str| {
+        format!(
+            "param rate: positive = 1\nparam stiff: positive = 1e5\nstate x = 0\nstate d = 1\nstate y = 0\n\
+             x' = rate*d\nd' = 0\ny' = -stiff*(y - x^2)\nevent up: x > 1 => {{ d := -1 }}\n\
+             event down: x < -0.5 => {{ d := 1 }}\nloss = y(7.2) + x(7.2)\nsolve {solve}, 0 .. 7.2\n"
+        )
+    };
+    // y follows x² with a lag of d(x²)/dt over the rate.
+    let closed = |p: &[f64]| {
+        let way = p[0] * 7.2 - 1.0;
+        let x = if way <= 1.5 { 1.0 - way } else { (way - 1.5) % 3.0 - 0.5 };
+        let (x, d) = if x <= 1.0 { (x, 1.0) } else { (2.0 - x, -1.0) };
+        x + x * x - 2.0 * x * d * p[0] / p[1]
+    };
+    for method in ["rodas5p", "kvaerno5", "auto", "bdf"] {
+        let text = text(&format!("{method}(rtol = 1e-8, atol = 1e-8)"));
+        for gradient in [Gradient::Discrete, Gradient::Interpolated, Gradient::Forward] {
+            agrees(&text, gradient, closed, &[1.0, 1e5], 1e-6, 1e-5);
+        }
+    }
+}
+
+/// A condition that holds for a moment, within a step much longer than that.
+#[test]
+fn a_condition_that_holds_for_a_moment_is_found() {
+    for (height, solve) in
+        [(0.999, "tsit5(rtol = 1e-3, atol = 1e-3)"), (0.998, "dopri5(dt = 0.8)"), (0.9999, "rodas5p")]
+    {
+        let text = format!(
+            "param w: positive = 1\nstate x = 0\nstate y = 1\nstate n = 0\nx' = w*y\ny' = -w*x\nn' = 0\n\
+             event top: x > {height} => {{ n := n + 1 }}\nloss = n(32)\nsolve {solve}, 0 .. 32\n"
+        );
+        let (_, found) = evaluate(&text, Gradient::Discrete, &Settings::default(), 1);
+        // The peaks of a sine: π/2, …, as many as there are before 32. (Errors of the methods move x at the fifth by
+        // less than the threshold leaves.)
+        assert!(found.dropped.is_empty(), "{:?}", found.dropped);
+        assert!((found.loss - 5.0).abs() < 1e-12, "{} by {solve}", found.loss);
+    }
+}
+
 #[test]
 fn outputs_may_lie_anywhere_and_in_any_order() {
     let text = bouncing("[2.6, 0, 0.3, 3.0, 2.6, 1.9, 3.0]", "tsit5");

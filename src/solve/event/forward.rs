@@ -7,12 +7,11 @@ use super::super::real::Real;
 use super::super::schedule::Schedule;
 use super::super::stepper::Stepper;
 use super::super::system::{Problem, Solution};
+use super::super::tableau::Method;
 use super::EventSystem;
-use super::record::{End, EventTape, Fired};
-use super::watch::{Hit, Watch, at, entry, slope};
-
-/// As many events without time between them are taken for infinitely many.
-const QUICK: usize = 100;
+use super::record::{End, EventTape, Fired, InARow};
+use super::taken::{Taken, entry};
+use super::watch::{Hit, Watch};
 
 /// As [`super::super::solve`], for a system with events. An output at the time of an event has the state behind the
 /// reset; behind an event that stops, every output has the state after its reset. An event whose condition holds at t0
@@ -27,6 +26,9 @@ pub fn solve_events<R: Real, S: EventSystem<R>>(
     options: &Options,
     tape: &mut EventTape<R>,
 ) -> Solution<R> {
+    if let Method::Implicit(method) = options.method {
+        return super::single::solve(method, sys, problem, options, tape);
+    }
     let mut forward = Forward::new(sys, problem, options, tape);
     forward.begin(sys);
     while forward.stepper.any_running() {
@@ -53,10 +55,8 @@ struct Forward<'a, R> {
     values: Vec<R>,
     /// Number of outputs already written, `[L]`.
     written: Vec<usize>,
-    /// Events in a row without time between them, `[L]`.
-    quick: Vec<usize>,
-    /// The event that started the segment under way, `[L]`.
-    last: Vec<Option<usize>>,
+    /// Events in a row, `[L]`.
+    rows: Vec<InARow>,
 }
 
 impl<'a, R: Real> Forward<'a, R> {
@@ -89,8 +89,7 @@ impl<'a, R: Real> Forward<'a, R> {
             tape,
             values: vec![R::ZERO; schedule.times * dim * lanes],
             written: vec![0; lanes],
-            quick: vec![0; lanes],
-            last: vec![None; lanes],
+            rows: vec![InARow::default(); lanes],
             schedule,
         }
     }
@@ -170,8 +169,9 @@ impl<'a, R: Real> Forward<'a, R> {
     /// An event ends the segment within the step.
     fn event_in_step(&mut self, lane: usize, hit: Hit) -> Fired<R> {
         let lanes = self.schedule.lanes;
-        let t = at(&self.kernel, lane, hit.theta);
+        let t = self.kernel.at(lane, hit.theta);
         let z = (lane..self.kernel.n()).step_by(lanes).map(|i| entry(&self.kernel, hit.theta, i)).collect();
+        let slope = self.kernel.slope(lane, hit.theta);
         // Only where the segment starts too, it fires because of the event before.
         let instant = hit.instant && self.kernel.t[lane].total_cmp(&self.schedule.t0[lane]).is_eq();
         if !instant {
@@ -181,7 +181,7 @@ impl<'a, R: Real> Forward<'a, R> {
         let near = 8.0 * f64::EPSILON * t.abs().max(self.kernel.h[lane].abs());
         let direction = self.direction[lane];
         self.outputs(lane, |at| (t - at) * direction > near, |forward, at, i| forward.dense(lane, at, i));
-        Fired { event: hit.event, t, z, slope: slope(&self.kernel, lane, hit.theta), instant }
+        Fired { event: hit.event, t, z, slope, instant }
     }
 
     /// Writes the next outputs of a lane as long as their times are `reached`.
@@ -242,18 +242,14 @@ impl<'a, R: Real> Forward<'a, R> {
         let lanes = self.schedule.lanes;
         let (event, t, start) = (fired.event, fired.t, self.schedule.t0[lane]);
         let step_end = if fired.instant { t } else { self.kernel.t_next[lane] };
-        // Where nothing was found between an event and its own reset, the time between them is below rounding.
-        let endless = fired.instant && self.last[lane] == Some(event);
-        self.last[lane] = Some(event);
+        let endless = self.rows[lane].endless(&fired, start);
         self.tape.close(lane, step_end, fired);
         let new: Vec<R> = z[lane..].iter().step_by(lanes).copied().collect();
         if let Some(component) = new.iter().position(|x| !x.is_finite()) {
             self.stepper.fail(lane, FailureKind::NotFinite, t, Some(component));
             return false;
         }
-        let no_time = (t - start).abs() <= 16.0 * f64::EPSILON * t.abs().max(start.abs());
-        self.quick[lane] = if no_time { self.quick[lane] + 1 } else { 0 };
-        if endless || self.quick[lane] > QUICK {
+        if endless {
             self.stepper.fail(lane, FailureKind::Zeno, t, None);
             return false;
         }

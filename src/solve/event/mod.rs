@@ -16,9 +16,12 @@
 //! it ends: the derivative of what was computed, up to rounding. Under [`super::backsolve`] v is the right-hand side.
 
 mod forward;
+mod hump;
 mod record;
 mod reverse;
 mod search;
+mod single;
+mod taken;
 mod watch;
 
 pub use forward::solve_events;

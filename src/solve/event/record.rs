@@ -52,6 +52,30 @@ pub(super) struct Fired<R> {
     pub(super) instant: bool,
 }
 
+/// As many events without time between them are taken for infinitely many.
+const QUICK: usize = 100;
+
+/// Events of one lane that follow each other.
+#[derive(Debug, Clone, Default)]
+pub(super) struct InARow {
+    /// Without time between them.
+    quick: usize,
+    last: Option<usize>,
+}
+
+impl InARow {
+    /// Takes note of an event at the end of a segment that began at `start`; true if there is no end to them.
+    pub(super) fn endless<R>(&mut self, fired: &Fired<R>, start: f64) -> bool {
+        let t = fired.t;
+        // Where nothing was found between an event and its own reset, the time between them is below rounding.
+        let itself = fired.instant && self.last == Some(fired.event);
+        self.last = Some(fired.event);
+        let no_time = (t - start).abs() <= 16.0 * f64::EPSILON * t.abs().max(start.abs());
+        self.quick = if no_time { self.quick + 1 } else { 0 };
+        itself || self.quick > QUICK
+    }
+}
+
 impl<R: Real> EventTape<R> {
     /// An empty tape; [`super::solve_events`] fills it. `steps`: it is to serve `discrete` or `interpolated`.
     #[must_use]
@@ -86,6 +110,14 @@ impl<R: Real> EventTape<R> {
         segment.tape.z.extend(z_new[lane..].iter().step_by(lanes));
         if self.stages_kept {
             segment.tape.k.extend(ks[..ks.len() - z_new.len()][lane..].iter().step_by(lanes));
+        }
+    }
+
+    /// Adds a step of an implicit method, taken by a scheme (its index and its order), to the segment of the only lane.
+    pub(super) fn push_single(&mut self, s: f64, scheme: (usize, usize), z_new: &[R], ks: &[R]) {
+        if let Some(segment) = self.lanes[0].last_mut().filter(|_| self.steps_kept) {
+            segment.tape.push_single(s, scheme);
+            segment.tape.keep_alone(z_new, ks);
         }
     }
 

@@ -2,10 +2,10 @@
 
 #![allow(clippy::needless_range_loop, reason = "a lane indexes several buffers")]
 
-use super::super::kernel::Kernel;
 use super::super::real::Real;
 use super::search::Search;
-use super::{EventRule, EventSystem};
+use super::taken::Taken;
+use super::{EventRule, EventSystem, hump};
 
 /// Points of a step at which the event functions are looked at, in fractions of it.
 const POINTS: [f64; 4] = [0.25, 0.5, 0.75, 1.0];
@@ -29,6 +29,16 @@ struct Candidates {
     events: Vec<(usize, f64)>,
 }
 
+/// Where events of a lane fire for a moment.
+struct Hump<R> {
+    /// The earliest point.
+    peak: f64,
+    /// The event functions there, `[E]`.
+    g: Vec<R>,
+    /// All that do, each with its direction.
+    events: Vec<(usize, f64)>,
+}
+
 /// On which side of zero each event function is.
 pub(super) struct Watch<R> {
     rules: Vec<EventRule>,
@@ -38,6 +48,8 @@ pub(super) struct Watch<R> {
     /// Event functions at the start of the step, `[E][L]`.
     g_start: Vec<R>,
     g: Vec<R>,
+    /// Event functions at the start of the step and at its points, `[P + 1][E][L]`.
+    samples: Vec<R>,
     rates: Vec<R>,
     /// Largest |g| in the last step, `[E][L]`.
     scale: Vec<f64>,
@@ -56,6 +68,7 @@ impl<R: Real> Watch<R> {
             side: vec![-1.0; size],
             g_start: vec![R::ZERO; size],
             g: vec![R::ZERO; size],
+            samples: vec![R::ZERO; (POINTS.len() + 1) * size],
             rates: vec![R::ZERO; size],
             scale: vec![0.0; size],
             z: vec![R::ZERO; dim * lanes],
@@ -123,79 +136,134 @@ impl<R: Real> Watch<R> {
     pub(super) fn step<S: EventSystem<R>>(
         &mut self,
         sys: &mut S,
-        kernel: &Kernel<R>,
+        step: &impl Taken<R>,
         accepted: &[bool],
     ) -> Vec<Option<Hit>> {
         self.broken.fill(false);
         self.scale.fill(0.0);
+        self.sample(sys, step, accepted);
+        let size = self.g.len();
         let mut found: Vec<Option<Candidates>> = (0..self.lanes).map(|_| None).collect();
-        let mut before = std::mem::take(&mut self.g_start);
-        let mut from = 0.0;
-        for theta in POINTS {
-            self.place(kernel, |lane| if accepted[lane] { theta } else { 0.0 });
-            sys.watch(&self.t, &self.z, &mut self.g);
-            for (lane, found) in found.iter_mut().enumerate() {
-                if accepted[lane] && found.is_none() {
-                    *found = self.look(lane, &before, (from, theta));
-                }
-            }
+        for (k, to) in POINTS.into_iter().enumerate() {
+            let from = if k == 0 { 0.0 } else { POINTS[k - 1] };
             for lane in (0..self.lanes).filter(|lane| accepted[*lane]) {
-                for i in (lane..self.g.len()).step_by(self.lanes) {
-                    before[i] = self.g[i];
+                if found[lane].is_none() {
+                    let hump = self.hump(sys, step, lane, k, (from, to));
+                    found[lane] = self.look(lane, k, (from, to), hump);
                 }
             }
-            from = theta;
         }
-        for lane in (0..self.lanes).filter(|lane| accepted[*lane] && found[*lane].is_none()) {
-            self.broken[lane] = before[lane..].iter().step_by(self.lanes).any(|g| !g.is_finite());
+        for lane in (0..self.lanes).filter(|lane| accepted[*lane]) {
+            let last = &self.samples[POINTS.len() * size..];
+            let mut own = (lane..size).step_by(self.lanes);
+            self.broken[lane] = found[lane].is_none() && own.clone().any(|i| !last[i].is_finite());
+            own.by_ref().for_each(|i| self.g_start[i] = last[i]);
         }
-        self.g_start = before;
-        self.refine(sys, kernel, &mut found);
+        self.refine(sys, step, &mut found);
         let behind = |lane: usize| found[lane].as_ref().map_or(0.0, |c| (c.search.root() + TIE).min(1.0));
-        self.place(kernel, behind);
+        self.place(step, behind);
         sys.watch(&self.t, &self.z, &mut self.g);
         found.into_iter().enumerate().map(|(lane, c)| c.map(|c| self.hit(lane, &c))).collect()
     }
 
-    /// The events of a lane that change sides between two points; the others take their side.
-    fn look(&mut self, lane: usize, before: &[R], (from, to): (f64, f64)) -> Option<Candidates> {
+    /// Event functions at the start of the step and at its points.
+    fn sample<S: EventSystem<R>>(&mut self, sys: &mut S, step: &impl Taken<R>, accepted: &[bool]) {
+        let size = self.g.len();
+        self.samples[..size].copy_from_slice(&self.g_start);
+        for (k, theta) in POINTS.into_iter().enumerate() {
+            self.place(step, |lane| if accepted[lane] { theta } else { 0.0 });
+            sys.watch(&self.t, &self.z, &mut self.samples[(k + 1) * size..(k + 2) * size]);
+        }
+    }
+
+    /// Event function `i` (of all lanes) at the start of the step, or at its `k`-th point.
+    fn sampled(&self, k: usize, i: usize) -> f64 {
+        self.samples[k * self.g.len() + i].to_f64()
+    }
+
+    /// The direction in which an event would fire, if it is on its side.
+    fn armed(&self, event: usize, lane: usize) -> Option<f64> {
+        let side = self.side[event * self.lanes + lane];
+        if side < 0.0 { Some(1.0) } else { self.rules[event].either.then_some(-1.0) }
+    }
+
+    /// The first point between two at which an event of the lane has fired, though it has not at both of them.
+    fn hump<S: EventSystem<R>>(
+        &mut self,
+        sys: &mut S,
+        step: &impl Taken<R>,
+        lane: usize,
+        k: usize,
+        (from, to): (f64, f64),
+    ) -> Option<Hump<R>> {
+        let mut earliest: Option<Hump<R>> = None;
         let mut events = Vec::new();
-        for (event, rule) in self.rules.iter().enumerate() {
+        for event in 0..self.rules.len() {
             let i = event * self.lanes + lane;
-            let g = self.g[i].to_f64();
+            let Some(turn) = self.armed(event, lane) else { continue };
+            let change = (0..POINTS.len()).map(|k| (self.sampled(k + 1, i) - self.sampled(k, i)).abs());
+            let change = change.fold(0.0, f64::max);
+            let ends = [k, k + 1].map(|k| turn * self.sampled(k, i));
+            if !hump::within_reach(ends[0], ends[1], change) {
+                continue;
+            }
+            let peak = hump::find(from, to, ends, |theta| {
+                self.place(step, |other| if other == lane { theta } else { 0.0 });
+                sys.watch(&self.t, &self.z, &mut self.g);
+                turn * self.g[i].to_f64()
+            });
+            let Some(peak) = peak else { continue };
+            events.push((event, turn));
+            if earliest.as_ref().is_none_or(|known| peak < known.peak) {
+                self.place(step, |other| if other == lane { peak } else { 0.0 });
+                sys.watch(&self.t, &self.z, &mut self.g);
+                let g = self.g[lane..].iter().step_by(self.lanes).copied().collect();
+                earliest = Some(Hump { peak, g, events: Vec::new() });
+            }
+        }
+        earliest.map(|hump| Hump { events, ..hump })
+    }
+
+    /// The events of a lane that change sides between two points, or fire for a moment; the others take their side.
+    fn look(&mut self, lane: usize, k: usize, (from, to): (f64, f64), hump: Option<Hump<R>>) -> Option<Candidates> {
+        let mut events = hump.as_ref().map_or_else(Vec::new, |hump| hump.events.clone());
+        for event in 0..self.rules.len() {
+            let i = event * self.lanes + lane;
+            let g = self.sampled(k + 1, i);
             self.scale[i] = self.scale[i].max(g.abs());
-            if self.side[i] < 0.0 && g > 0.0 {
-                events.push((event, 1.0));
-            } else if self.side[i] > 0.0 && g < 0.0 && rule.either {
-                events.push((event, -1.0));
+            if let Some(turn) = self.armed(event, lane).filter(|turn| turn * g > 0.0) {
+                events.push((event, turn));
             }
         }
         if events.is_empty() {
             for i in (lane..self.g.len()).step_by(self.lanes) {
-                let g = self.g[i].to_f64();
+                let g = self.sampled(k + 1, i);
                 if g != 0.0 && !g.is_nan() {
                     self.side[i] = side(g);
                 }
             }
             return None;
         }
-        let (fa, fb) = (self.highest(lane, before, &events), self.highest(lane, &self.g, &events));
-        Some(Candidates { search: Search::new(from, to, fa, fb), events })
-    }
-
-    /// The largest of the events' functions, each turned so that it rises: its root is the first to fire.
-    fn highest(&self, lane: usize, g: &[R], events: &[(usize, f64)]) -> f64 {
-        events.iter().map(|(e, turn)| turn * g[e * self.lanes + lane].to_f64()).fold(f64::NEG_INFINITY, f64::max)
+        events.sort_unstable_by_key(|known| known.0);
+        let highest = |g: &dyn Fn(usize) -> f64| {
+            events.iter().map(|(event, turn)| turn * g(*event)).fold(f64::NEG_INFINITY, f64::max)
+        };
+        let at_point = |k: usize| highest(&|event| self.sampled(k, event * self.lanes + lane));
+        let (to, fb) = match hump {
+            Some(hump) => (hump.peak, highest(&|event| hump.g[event].to_f64())),
+            None => (to, at_point(k + 1)),
+        };
+        Some(Candidates { search: Search::new(from, to, at_point(k), fb), events })
     }
 
     /// All searches side by side.
-    fn refine<S: EventSystem<R>>(&mut self, sys: &mut S, kernel: &Kernel<R>, found: &mut [Option<Candidates>]) {
+    fn refine<S: EventSystem<R>>(&mut self, sys: &mut S, step: &impl Taken<R>, found: &mut [Option<Candidates>]) {
         loop {
             let points: Vec<Option<f64>> = found.iter().map(|c| c.as_ref().and_then(|c| c.search.next())).collect();
             if points.iter().all(Option::is_none) {
                 return;
             }
-            self.place(kernel, |lane| points[lane].unwrap_or(0.0));
+            self.place(step, |lane| points[lane].unwrap_or(0.0));
             sys.watch(&self.t, &self.z, &mut self.g);
             for (lane, point) in points.iter().enumerate() {
                 if let (Some(x), Some(c)) = (point, found[lane].as_mut()) {
@@ -215,50 +283,15 @@ impl<R: Real> Watch<R> {
     }
 
     /// Puts states and times of the step at a fraction of it, by lane, into the buffers.
-    fn place(&mut self, kernel: &Kernel<R>, theta: impl Fn(usize) -> f64) {
-        let n = kernel.n();
+    fn place(&mut self, step: &impl Taken<R>, theta: impl Fn(usize) -> f64) {
         for lane in 0..self.lanes {
             let theta = theta(lane);
-            self.t[lane] = at(kernel, lane, theta);
-            (lane..n).step_by(self.lanes).for_each(|i| self.z[i] = entry(kernel, theta, i));
+            self.t[lane] = step.at(lane, theta);
+            step.state(lane, theta, &mut self.z);
         }
     }
 }
 
 fn side(g: f64) -> f64 {
     if g > 0.0 { 1.0 } else { -1.0 }
-}
-
-/// Time at a fraction of the lane's step.
-pub(super) fn at<R: Real>(kernel: &Kernel<R>, lane: usize, theta: f64) -> f64 {
-    if theta >= 1.0 { kernel.t_next[lane] } else { kernel.t[lane] + theta * kernel.h[lane] }
-}
-
-/// Entry `i` of the state at a fraction of its lane's step, from dense output between the ends.
-pub(super) fn entry<R: Real>(kernel: &Kernel<R>, theta: f64, i: usize) -> R {
-    if theta <= 0.0 {
-        return kernel.z[i];
-    }
-    if theta >= 1.0 {
-        return kernel.z_new[i];
-    }
-    let (n, h) = (kernel.n(), R::from_f64(kernel.h[i % kernel.lanes]));
-    let mut sum = R::ZERO;
-    for stage in 0..kernel.tableau.stages() {
-        sum += R::from_f64(kernel.tableau.dense_weight(stage, theta)) * kernel.ks[stage * n + i];
-    }
-    kernel.z[i] + h * sum
-}
-
-/// Slope dz/dt of dense output of the lane at a fraction of its step, `[D]`.
-pub(super) fn slope<R: Real>(kernel: &Kernel<R>, lane: usize, theta: f64) -> Vec<R> {
-    let (n, stages) = (kernel.n(), kernel.tableau.stages());
-    let entry = |i: usize| {
-        let mut sum = R::ZERO;
-        for stage in 0..stages {
-            sum += R::from_f64(kernel.tableau.dense_slope(stage, theta)) * kernel.ks[stage * n + i];
-        }
-        sum
-    };
-    (lane..n).step_by(kernel.lanes).map(entry).collect()
 }

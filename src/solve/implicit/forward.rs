@@ -4,6 +4,7 @@ use super::linear::Structure;
 use super::scheme::Scheme;
 use super::step::Step;
 use super::switch::Switch;
+use super::taken::TakenStep;
 use super::{Implicit, single};
 use crate::solve::checkpoint::Plan;
 use crate::solve::control::{Clock, first_step, trial_step};
@@ -48,16 +49,17 @@ pub(in crate::solve) fn solve<R: Real, S: System<R>>(
     Solution { values: run.values, failures: vec![run.failure], stats: run.stats, stretches: Vec::new() }
 }
 
-pub(super) struct Run<'a, R> {
+/// One sample on its way.
+pub(in crate::solve) struct Run<'a, R> {
     problem: &'a Problem<'a, R>,
     options: &'a Options,
     schedule: &'a Schedule,
     pub(super) step: Step<R>,
-    pub(super) clock: Clock,
+    pub(in crate::solve) clock: Clock,
     pub(super) switch: Switch,
     pub(super) schemes: Vec<Scheme<R>>,
-    pub(super) stats: Stats,
-    pub(super) failure: Option<Failure>,
+    pub(in crate::solve) stats: Stats,
+    pub(in crate::solve) failure: Option<Failure>,
     /// Error of dense output, `[D]`.
     between: Vec<R>,
     /// `[T][D]`; empty: outputs are not written.
@@ -68,7 +70,7 @@ pub(super) struct Run<'a, R> {
 
 impl<'a, R: Real> Run<'a, R> {
     /// At its beginning, without outputs.
-    pub(super) fn new(
+    pub(in crate::solve) fn new(
         method: Implicit,
         problem: &'a Problem<'a, R>,
         options: &'a Options,
@@ -99,9 +101,7 @@ impl<R: Real> Run<'_, R> {
         if self.schedule.span[0] == 0.0 {
             return;
         }
-        self.step.z.copy_from_slice(self.problem.z0);
-        self.step.t = self.schedule.t0[0];
-        self.first_step(sys);
+        self.begin(sys);
         if let Some(tape) = tape.as_mut().filter(|tape| tape.limit.is_some()) {
             tape.lanes[0].saved.push(self.save());
         }
@@ -112,8 +112,15 @@ impl<R: Real> Run<'_, R> {
         }
     }
 
+    /// Goes to the start and chooses the length of the first step.
+    pub(in crate::solve) fn begin<S: System<R>>(&mut self, sys: &mut S) {
+        self.step.z.copy_from_slice(self.problem.z0);
+        self.step.t = self.schedule.t0[0];
+        self.first_step(sys);
+    }
+
     /// Tries the next step; whether it is accepted.
-    pub(super) fn tried<S: System<R>>(&mut self, sys: &mut S) -> bool {
+    pub(in crate::solve) fn tried<S: System<R>>(&mut self, sys: &mut S) -> bool {
         self.clock.propose(self.options.fixed_step.is_some());
         self.step.t = self.schedule.at(0, self.clock.s);
         self.step.t_next = self.schedule.at(0, self.clock.s_next);
@@ -215,8 +222,13 @@ impl<R: Real> Run<'_, R> {
         error
     }
 
+    /// A step that was accepted, before it is taken.
+    pub(in crate::solve) fn taken(&self) -> TakenStep<'_, R> {
+        TakenStep { step: &self.step, current: self.switch.current(), scheme: &self.schemes[self.switch.current()] }
+    }
+
     /// Takes an accepted step, and adds it to a tape.
-    pub(super) fn accept(&mut self, mut tape: Option<&mut Tape<R>>) {
+    pub(in crate::solve) fn accept(&mut self, mut tape: Option<&mut Tape<R>>) {
         let (current, dim) = (self.switch.current(), self.step.dim);
         let stages = self.schemes[current].stages();
         let order = self.schemes[current].variable_order();
@@ -241,13 +253,16 @@ impl<R: Real> Run<'_, R> {
         }
     }
 
-    fn at_start(&mut self) {
+    /// Outputs at the start.
+    pub(in crate::solve) fn at_start(&mut self) {
         let dim = self.step.dim;
         for &j in self.schedule.order(0) {
             if (self.problem.ts[j] - self.schedule.t0[0]).abs() > 0.0 {
                 break;
             }
-            self.values[j * dim..(j + 1) * dim].copy_from_slice(self.problem.z0);
+            if !self.values.is_empty() {
+                self.values[j * dim..(j + 1) * dim].copy_from_slice(self.problem.z0);
+            }
             self.written += 1;
         }
     }
@@ -264,19 +279,9 @@ impl<R: Real> Run<'_, R> {
             if self.values.is_empty() {
                 continue;
             }
-            let out = &mut self.values[j * dim..(j + 1) * dim];
-            if t.total_cmp(&schedule.t_end[0]).is_eq() {
-                out.copy_from_slice(&step.z_new);
-            } else {
-                let scheme = &self.schemes[current];
-                let scale = if scheme.stages_are_slopes() { step.h } else { 1.0 };
-                let theta = (t - step.t) / step.h;
-                out.copy_from_slice(&step.z);
-                for (i, k) in step.ks.chunks_exact(dim.max(1)).take(scheme.stages()).enumerate() {
-                    let weight = R::from_f64(scale * scheme.dense(i, theta).0);
-                    out.iter_mut().zip(k).for_each(|(out, k)| *out += weight * *k);
-                }
-            }
+            let taken = TakenStep { step, current, scheme: &self.schemes[current] };
+            let theta = if t.total_cmp(&schedule.t_end[0]).is_eq() { 1.0 } else { (t - step.t) / step.h };
+            taken.interpolate(theta, &mut self.values[j * dim..(j + 1) * dim]);
         }
     }
 }

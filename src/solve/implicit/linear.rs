@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 /// Size of a system and the structure of its Jacobian.
 #[derive(Debug, Clone)]
-pub(super) struct Structure {
-    pub(super) dim: usize,
+pub(in crate::solve) struct Structure {
+    pub(in crate::solve) dim: usize,
     sparsity: Option<Arc<Sparsity>>,
 }
 
 impl Structure {
-    pub(super) fn of<R: Real, S: System<R>>(sys: &S) -> Self {
+    pub(in crate::solve) fn of<R: Real, S: System<R>>(sys: &S) -> Self {
         Self { dim: sys.dim(), sparsity: sys.sparsity() }
     }
 

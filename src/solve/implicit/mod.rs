@@ -21,16 +21,18 @@ mod sparse;
 mod step;
 mod switch;
 mod tables;
+mod taken;
 
-pub(super) use forward::solve;
+pub(super) use forward::{Run, solve};
+pub(super) use linear::Structure;
 pub(super) use path::{degree, dense};
 pub(super) use replay::{Saved, sizes};
 pub(super) use reverse::discrete;
 pub use tables::{Esdirk, RosenbrockTable};
+pub(super) use taken::TakenStep;
 
 use super::real::Real;
 use super::system::System;
-use linear::Structure;
 
 /// The implicit methods by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
