@@ -38,10 +38,8 @@ impl Checker<'_> {
                 continue;
             }
             let options = &self.program.systems[k as usize].options;
-            let located = |m: &Method| m.tableau().extra.is_empty();
             let implicit = matches!(options.method, Method::Implicit(_));
             if !(implicit || Method::ALL.contains(&options.method))
-                || !located(&options.method)
                 || options.reversible
                 || !options.stops.is_empty()
                 || !options.penalties.is_none()
@@ -52,7 +50,7 @@ impl Checker<'_> {
                     o if !o.penalties.is_none() => "penalties on the steps",
                     o => o.method.name(),
                 };
-                let explicit = Method::ALL.iter().filter(|m| located(m)).map(|m| m.name());
+                let explicit = Method::ALL.iter().map(|m| m.name());
                 let names: Vec<&str> = explicit.chain(Implicit::ALL.map(Implicit::name)).collect();
                 let d = Diagnostic::error(codes::EVENT, name.span, format!("{word} cannot be combined with events"))
                     .here("this system has an event")

@@ -72,7 +72,9 @@ fn bouncing(times: &str, options: &str) -> String {
 fn a_bouncing_ball_follows_its_closed_form() {
     let closed = |p: &[f64]| [0.3, 1.0, 1.9, 2.6, 3.0].iter().map(|t| ball(p[0], p[1], p[2], *t)).sum();
     // The flight is a polynomial, which the method integrates exactly at any tolerance: what is left is rounding.
-    for options in ["tsit5", "dopri5(rtol = 1e-3, atol = 1e-3)", "bosh3(rtol = 1e-2)", "rk4(dt = 0.5)"] {
+    for options in
+        ["tsit5", "dopri5(rtol = 1e-3, atol = 1e-3)", "bosh3(rtol = 1e-2)", "rk4(dt = 0.5)", "vern7", "dopri8"]
+    {
         let text = bouncing("[0.3, 1.0, 1.9, 2.6, 3.0]", options);
         agrees(&text, Gradient::Discrete, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);
         agrees(&text, Gradient::Backsolve, closed, &[2.0, 0.8, 9.81], 1e-12, 1e-9);

@@ -1,5 +1,6 @@
 //! Problem with events → states at the output times, segment by segment.
 
+use super::super::dense::Extra;
 use super::super::failure::FailureKind;
 use super::super::kernel::Kernel;
 use super::super::options::Options;
@@ -10,7 +11,7 @@ use super::super::system::{Problem, Solution};
 use super::super::tableau::Method;
 use super::EventSystem;
 use super::record::{End, EventTape, Fired, InARow};
-use super::taken::{Taken, entry};
+use super::taken::{Explicit, Taken};
 use super::watch::{Hit, Watch};
 
 /// As [`super::super::solve`], for a system with events. An output at the time of an event has the state behind the
@@ -49,6 +50,8 @@ struct Forward<'a, R> {
     schedule: Schedule,
     direction: Vec<f64>,
     kernel: Kernel<R>,
+    /// The further stages of dense output.
+    extra: Extra<R>,
     stepper: Stepper<'a>,
     watch: Watch<R>,
     tape: &'a mut EventTape<R>,
@@ -83,6 +86,7 @@ impl<'a, R: Real> Forward<'a, R> {
         Self {
             problem,
             direction: schedule.span.iter().map(|s| s.signum()).collect(),
+            extra: Extra::new(kernel.tableau, dim, lanes),
             kernel,
             stepper: Stepper::new(options, running, failures),
             watch: Watch::new(sys.rules(), dim, lanes),
@@ -132,7 +136,12 @@ impl<'a, R: Real> Forward<'a, R> {
         if !self.stepper.accepted.contains(&true) {
             return;
         }
-        let hits = self.watch.step(sys, &self.kernel, &self.stepper.accepted);
+        if self.extra.stages() > 0 {
+            self.extra.evaluate(&self.kernel, |t, z, dz| sys.rhs(t, z, dz));
+            self.stepper.count_rhs(self.extra.stages());
+        }
+        let taken = Explicit { kernel: &self.kernel, extra: &self.extra.ks };
+        let hits = self.watch.step(sys, &taken, &self.stepper.accepted);
         let mut fired: Vec<Option<Fired<R>>> = vec![None; hits.len()];
         for (lane, hit) in hits.into_iter().enumerate() {
             match hit {
@@ -151,6 +160,10 @@ impl<'a, R: Real> Forward<'a, R> {
         }
     }
 
+    fn taken(&self) -> Explicit<'_, R> {
+        Explicit { kernel: &self.kernel, extra: &self.extra.ks }
+    }
+
     fn whole_step(&mut self, lane: usize) {
         let s = self.stepper.clock(lane).s;
         self.tape.push(lane, s, &self.kernel.z_new, &self.kernel.ks);
@@ -163,15 +176,16 @@ impl<'a, R: Real> Forward<'a, R> {
     fn dense(&self, lane: usize, t: f64, i: usize) -> R {
         let at_end = t.total_cmp(&self.kernel.t_next[lane]).is_eq();
         let theta = if at_end { 1.0 } else { (t - self.kernel.t[lane]) / self.kernel.h[lane] };
-        entry(&self.kernel, theta, i)
+        self.taken().entry(theta, i)
     }
 
     /// An event ends the segment within the step.
     fn event_in_step(&mut self, lane: usize, hit: Hit) -> Fired<R> {
         let lanes = self.schedule.lanes;
-        let t = self.kernel.at(lane, hit.theta);
-        let z = (lane..self.kernel.n()).step_by(lanes).map(|i| entry(&self.kernel, hit.theta, i)).collect();
-        let slope = self.kernel.slope(lane, hit.theta);
+        let taken = self.taken();
+        let t = taken.at(lane, hit.theta);
+        let z = (lane..self.kernel.n()).step_by(lanes).map(|i| taken.entry(hit.theta, i)).collect();
+        let slope = taken.slope(lane, hit.theta);
         // Only where the segment starts too, it fires because of the event before.
         let instant = hit.instant && self.kernel.t[lane].total_cmp(&self.schedule.t0[lane]).is_eq();
         if !instant {

@@ -14,41 +14,52 @@ pub(super) trait Taken<R> {
     fn slope(&self, lane: usize, theta: f64) -> Vec<R>;
 }
 
-impl<R: Real> Taken<R> for Kernel<R> {
-    fn at(&self, lane: usize, theta: f64) -> f64 {
-        if theta >= 1.0 { self.t_next[lane] } else { self.t[lane] + theta * self.h[lane] }
+/// A step of an explicit method, with the extra stages of its dense output.
+#[derive(Debug)]
+pub(super) struct Explicit<'k, R> {
+    pub(super) kernel: &'k Kernel<R>,
+    /// `[E][D][L]`
+    pub(super) extra: &'k [R],
+}
+
+impl<R: Real> Explicit<'_, R> {
+    /// Entry `i` of the state at a fraction of its lane's step.
+    pub(super) fn entry(&self, theta: f64, i: usize) -> R {
+        let kernel = self.kernel;
+        if theta <= 0.0 {
+            return kernel.z[i];
+        }
+        if theta >= 1.0 {
+            return kernel.z_new[i];
+        }
+        let h = R::from_f64(kernel.h[i % kernel.lanes]);
+        kernel.z[i] + h * self.combination(i, |stage| kernel.tableau.dense_weight(stage, theta))
     }
 
-    fn state(&self, lane: usize, theta: f64, z: &mut [R]) {
-        (lane..self.n()).step_by(self.lanes).for_each(|i| z[i] = entry(self, theta, i));
-    }
-
-    fn slope(&self, lane: usize, theta: f64) -> Vec<R> {
-        let entry = |i: usize| {
-            let mut sum = R::ZERO;
-            for stage in 0..self.tableau.stages() {
-                sum += R::from_f64(self.tableau.dense_slope(stage, theta)) * self.ks[stage * self.n() + i];
-            }
-            sum
-        };
-        (lane..self.n()).step_by(self.lanes).map(entry).collect()
+    /// Σ w k of entry `i` over all stages.
+    fn combination(&self, i: usize, weight: impl Fn(usize) -> f64) -> R {
+        let (n, mut sum) = (self.kernel.n().max(1), R::ZERO);
+        for (stage, k) in self.kernel.ks.chunks_exact(n).chain(self.extra.chunks_exact(n)).enumerate() {
+            sum += R::from_f64(weight(stage)) * k[i];
+        }
+        sum
     }
 }
 
-/// Entry `i` of the state at a fraction of its lane's step.
-pub(super) fn entry<R: Real>(kernel: &Kernel<R>, theta: f64, i: usize) -> R {
-    if theta <= 0.0 {
-        return kernel.z[i];
+impl<R: Real> Taken<R> for Explicit<'_, R> {
+    fn at(&self, lane: usize, theta: f64) -> f64 {
+        let kernel = self.kernel;
+        if theta >= 1.0 { kernel.t_next[lane] } else { kernel.t[lane] + theta * kernel.h[lane] }
     }
-    if theta >= 1.0 {
-        return kernel.z_new[i];
+
+    fn state(&self, lane: usize, theta: f64, z: &mut [R]) {
+        (lane..z.len()).step_by(self.kernel.lanes).for_each(|i| z[i] = self.entry(theta, i));
     }
-    let (n, h) = (kernel.n(), R::from_f64(kernel.h[i % kernel.lanes]));
-    let mut sum = R::ZERO;
-    for stage in 0..kernel.tableau.stages() {
-        sum += R::from_f64(kernel.tableau.dense_weight(stage, theta)) * kernel.ks[stage * n + i];
+
+    fn slope(&self, lane: usize, theta: f64) -> Vec<R> {
+        let slope = |stage| self.kernel.tableau.dense_slope(stage, theta);
+        (lane..self.kernel.n()).step_by(self.kernel.lanes).map(|i| self.combination(i, slope)).collect()
     }
-    kernel.z[i] + h * sum
 }
 
 impl<R: Real> Taken<R> for TakenStep<'_, R> {
