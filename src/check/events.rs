@@ -6,7 +6,7 @@ use super::program::{EventInfo, ExprId, Kind};
 use super::scope::Scope;
 use crate::diag::{Diagnostic, Span};
 use crate::graph::{Binary, Relation, Unary};
-use crate::solve::{Implicit, Method, Stepping};
+use crate::solve::{Method, Stepping};
 use crate::syntax::ast::{Expr, ItemKind, Name};
 
 impl Checker<'_> {
@@ -38,23 +38,21 @@ impl Checker<'_> {
                 continue;
             }
             let options = &self.program.systems[k as usize].options;
-            let implicit = matches!(options.method, Method::Implicit(_));
-            if !(implicit || Method::ALL.contains(&options.method))
-                || options.reversible
-                || !options.stops.is_empty()
-                || !options.penalties.is_none()
-            {
+            let grid = matches!(options.method, Method::Symplectic(_));
+            if grid || options.reversible || !options.stops.is_empty() || !options.penalties.is_none() {
                 let word = match options {
                     o if o.reversible => "reversible steps",
                     o if !o.stops.is_empty() => "`stops`",
                     o if !o.penalties.is_none() => "penalties on the steps",
                     o => o.method.name(),
                 };
-                let explicit = Method::ALL.iter().map(|m| m.name());
-                let names: Vec<&str> = explicit.chain(Implicit::ALL.map(Implicit::name)).collect();
                 let d = Diagnostic::error(codes::EVENT, name.span, format!("{word} cannot be combined with events"))
                     .here("this system has an event")
-                    .help(format!("use one of {}", names.join(", ")));
+                    .help(if grid {
+                        "use a Runge–Kutta method, an implicit one, or `adams`"
+                    } else {
+                        "leave them out"
+                    });
                 self.report(d);
                 continue;
             }

@@ -127,6 +127,7 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
         if system.pulled_by() == Gradient::Interpolated {
             // The whole solution is read.
             system.options.memory = None;
+            system.options.read_between = true;
         }
     }
     let g = &derived.graph;
@@ -183,9 +184,13 @@ pub fn refused(why: &str) -> Diagnostic {
         .help("if both are there, this is a bug: `pullback explain N0701` says what to report")
 }
 
-/// Whether a system is solved by an implicit method, which steps one sample at a time.
+/// Whether a system is solved by a method that steps one sample at a time: implicit ones, and `adams` with events.
 fn steps_singly(model: &Lowered) -> bool {
-    model.systems.iter().any(|s| matches!(s.options.method, Method::Implicit(_)))
+    model.systems.iter().any(|s| match s.options.method {
+        Method::Implicit(_) => true,
+        Method::Adams => s.events.is_some(),
+        _ => false,
+    })
 }
 
 /// Optimises, stages and differentiates.

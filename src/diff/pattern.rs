@@ -71,7 +71,8 @@ impl Search<'_> {
             Op::Einsum(spec) => self.einsum(spec, &node.args, &args, &node.shape)?,
             Op::Broadcast(axes) => {
                 let strides = strides(g.shape(node.args[0]));
-                self.spend(size)?;
+                let known: usize = args[0].iter().flat_map(|a| a.iter()).flatten().map(SmallVec::len).sum();
+                self.spend(size + known * size / g.size(node.args[0]).max(1))?;
                 let from = |index: &[usize]| axes.iter().zip(&strides).map(|(&a, s)| index[a as usize] * s).sum();
                 indices(&node.shape).map(|index| at(&args[0], from(&index))).collect()
             }
@@ -236,6 +237,8 @@ impl Search<'_> {
             let entry = at(value, k).unwrap_or_default();
             row[k % width] = self.union(std::mem::take(&mut row[k % width]), &entry)?;
         }
+        let known: usize = row.iter().map(SmallVec::len).sum();
+        self.spend(size + known * size / width.max(1))?;
         Some((0..size).map(|k| Some(row[k % width].clone())).collect())
     }
 }

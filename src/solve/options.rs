@@ -93,6 +93,9 @@ pub struct Options {
     pub time_cotangents: bool,
     /// `backsolve` takes the stored state again at every output time instead of its own.
     pub restart: bool,
+    /// The solution is read between the outputs too, so that implicit methods control the error of dense output in every
+    /// step and not only in those with an output inside.
+    pub read_between: bool,
     /// Penalties on the steps that a solve adds up and `discrete` differentiates, for explicit Runge–Kutta methods.
     pub penalties: Penalties,
 }
@@ -121,6 +124,7 @@ impl Default for Options {
             positions: Vec::new(),
             time_cotangents: true,
             restart: true,
+            read_between: false,
             penalties: Penalties::default(),
         }
     }

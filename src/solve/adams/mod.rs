@@ -11,9 +11,11 @@ mod forward;
 mod history;
 mod quadrature;
 mod tile;
+mod walk;
 
 pub(super) use backward::backsolve;
 pub(super) use forward::solve;
+pub(super) use walk::Walk;
 
 /// Highest order of the predictor.
 pub(super) const ORDERS: usize = 12;

@@ -29,7 +29,7 @@ pub(super) struct Lane {
     equal: usize,
     /// Order and length still rise with every step.
     starting: bool,
-    attempts: usize,
+    pub(super) attempts: usize,
     /// Rejections in a row.
     rejected: usize,
     not_finite: bool,

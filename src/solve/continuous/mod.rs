@@ -165,7 +165,8 @@ impl<'a, R: Real, S: AdjointSystem<R>, P: Source<R>> Backward<'a, R, S, P> {
             },
             sys,
             problem,
-            options: options.clone(),
+            // The quadrature reads a on the way.
+            options: Options { read_between: true, ..options.clone() },
             schedule,
             source,
             solution,

@@ -27,8 +27,8 @@ pub fn solve_events<R: Real, S: EventSystem<R>>(
     options: &Options,
     tape: &mut EventTape<R>,
 ) -> Solution<R> {
-    if let Method::Implicit(method) = options.method {
-        return super::single::solve(method, sys, problem, options, tape);
+    if matches!(options.method, Method::Implicit(_) | Method::Adams) {
+        return super::single::solve(sys, problem, options, tape);
     }
     let mut forward = Forward::new(sys, problem, options, tape);
     forward.begin(sys);

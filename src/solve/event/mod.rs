@@ -22,6 +22,7 @@ mod reverse;
 mod search;
 mod single;
 mod taken;
+mod walker;
 mod watch;
 
 pub use forward::solve_events;

@@ -113,12 +113,9 @@ impl<R: Real> EventTape<R> {
         }
     }
 
-    /// Adds a step of an implicit method, taken by a scheme (its index and its order), to the segment of the only lane.
-    pub(super) fn push_single(&mut self, s: f64, scheme: (usize, usize), z_new: &[R], ks: &[R]) {
-        if let Some(segment) = self.lanes[0].last_mut().filter(|_| self.steps_kept) {
-            segment.tape.push_single(s, scheme);
-            segment.tape.keep_alone(z_new, ks);
-        }
+    /// The tape of the segment under way of the only lane, if it is kept.
+    pub(super) fn under_way(&mut self) -> Option<&mut LaneTape<R>> {
+        self.lanes[0].last_mut().filter(|_| self.steps_kept).map(|segment| &mut segment.tape)
     }
 
     /// An event ends the segment under way, the last step of which ends at `t_end`.

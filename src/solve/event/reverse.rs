@@ -296,6 +296,7 @@ impl<'a, R: Real> Reverse<'a, R> {
         self.stats.rhs_calls += found.stats.rhs_calls;
         self.stats.rhs_evaluations += found.stats.rhs_evaluations;
         self.stats.vjp_calls += found.stats.vjp_calls;
+        self.stats.jacobian_calls += found.stats.jacobian_calls;
         if let Some(drift) = found.drift.filter(|d| self.drift.is_none_or(|own| d.relative > own.relative)) {
             self.drift = Some(drift);
         }

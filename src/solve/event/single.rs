@@ -1,29 +1,32 @@
-//! The same with an implicit method, which steps one sample at a time.
+//! The same with an implicit method or Adams' formulas, one sample at a time.
 
+use super::super::adams::Walk;
 use super::super::failure::{Failure, FailureKind};
-use super::super::implicit::{Implicit, Run, Structure, TakenStep};
+use super::super::implicit::{Run, Structure};
 use super::super::options::Options;
 use super::super::real::Real;
 use super::super::schedule::Schedule;
 use super::super::system::{Problem, Solution, Stats};
+use super::super::tableau::Method;
 use super::EventSystem;
 use super::record::{End, EventTape, Fired, InARow};
 use super::taken::Taken;
+use super::walker::Walker;
 use super::watch::{Hit, Watch};
 
 /// As [`super::solve_events`].
 pub(super) fn solve<R: Real, S: EventSystem<R>>(
-    method: Implicit,
     sys: &mut S,
     problem: &Problem<R>,
     options: &Options,
     tape: &mut EventTape<R>,
 ) -> Solution<R> {
     let dim = sys.dim();
+    // Events are looked for, and their states read, on dense output.
+    let options = &Options { read_between: true, ..options.clone() };
     let mut schedule = Schedule::new(problem, options, dim, 1);
     tape.reset(1, true);
     let mut single = Single {
-        method,
         problem,
         options,
         structure: Structure::of(sys),
@@ -52,7 +55,6 @@ pub(super) fn solve<R: Real, S: EventSystem<R>>(
 }
 
 struct Single<'a, R> {
-    method: Implicit,
     problem: &'a Problem<'a, R>,
     options: &'a Options,
     structure: Structure,
@@ -104,58 +106,68 @@ impl<R: Real> Single<'_, R> {
         let ts: Vec<f64> = self.order[self.written..].iter().map(time).chain([self.t_end]).collect();
         let problem = Problem { z0: z, t0: &[t], ts: &ts, times: ts.len(), active: &[true] };
         let schedule = Schedule::new(&problem, self.options, z.len(), 1);
-        let mut run = Run::new(self.method, &problem, self.options, &schedule, &self.structure);
-        run.clock.attempts = self.attempts;
-        run.at_start();
-        run.begin(sys);
-        let mut found = None;
-        while run.failure.is_none() && run.clock.s < 1.0 {
-            if !run.tried(sys) {
+        match self.options.method {
+            Method::Implicit(method) => {
+                let mut run = Run::new(method, &problem, self.options, &schedule, &self.structure);
+                run.clock.attempts = self.attempts;
+                self.walk(sys, run, &schedule)
+            }
+            _ => self.walk(sys, Walk::new(self.options, &schedule, z, self.attempts), &schedule),
+        }
+    }
+
+    fn walk<S: EventSystem<R>, W: Walker<R>>(
+        &mut self,
+        sys: &mut S,
+        mut walker: W,
+        schedule: &Schedule,
+    ) -> Option<(Fired<R>, f64)> {
+        let (start, span) = (schedule.t0[0], schedule.span[0]);
+        let (mut found, mut broken) = (None, None);
+        walker.begin(sys);
+        while walker.goes_on() {
+            if !walker.tried(sys) {
                 continue;
             }
-            let (taken, s) = (run.taken(), run.clock.s);
+            let (taken, s) = (walker.taken(), walker.position());
             let hit = self.watch.step(sys, &taken, &[true]).pop().flatten();
             if let Some(hit) = hit {
-                found = Some(self.event(&taken, s, hit, t));
+                found = Some(self.event(&walker, hit, start));
                 break;
             }
-            let end = taken.at(0, 1.0);
             if self.watch.broken[0] {
-                run.failure = Some(Failure { kind: FailureKind::NotFinite, t: end, component: None });
+                let t = taken.at(0, 1.0);
+                broken = Some(Failure { kind: FailureKind::NotFinite, t, component: None });
                 break;
             }
-            self.keep(s, &taken);
-            let reached = |at: f64| ((at - t) / schedule.span[0]).min(1.0) <= s;
-            self.outputs(reached, |at, out| dense(&taken, at, out));
-            run.accept(None);
+            walker.keep(self.tape);
+            self.outputs(|at| ((at - start) / span).min(1.0) <= s, |at, out| dense(&taken, at, out));
+            drop(taken);
+            walker.accept();
         }
-        self.attempts = run.clock.attempts;
-        self.stats.add(&run.stats);
-        self.failure = run.failure;
+        let (attempts, stats, failure) = walker.finish();
+        self.attempts = attempts;
+        self.stats.add(&stats);
+        self.failure = failure.or(broken);
         found
     }
 
-    fn keep(&mut self, s: f64, taken: &TakenStep<R>) {
-        let (scheme, stages) = taken.kept();
-        self.tape.push_single(s, scheme, taken.end(), stages);
-    }
-
-    /// An event ends the segment that began at `start` within the step.
-    fn event(&mut self, taken: &TakenStep<R>, s: f64, hit: Hit, start: f64) -> (Fired<R>, f64) {
-        let (from, _, h) = taken.times();
+    /// An event ends the segment that began at `start` within the last step.
+    fn event<W: Walker<R>>(&mut self, walker: &W, hit: Hit, start: f64) -> (Fired<R>, f64) {
+        let taken = walker.taken();
         let t = taken.at(0, hit.theta);
         let mut z = vec![R::ZERO; self.structure.dim];
-        taken.interpolate(hit.theta, &mut z);
+        taken.state(0, hit.theta, &mut z);
         // Only where the segment starts too, it fires because of the event before.
-        let instant = hit.instant && from.total_cmp(&start).is_eq();
+        let instant = hit.instant && taken.times(0).0.total_cmp(&start).is_eq();
         if !instant {
-            self.keep(s, taken);
+            walker.keep(self.tape);
         }
         // What lies at the event, up to rounding, belongs behind it.
-        let (near, direction) = (8.0 * f64::EPSILON * t.abs().max(h.abs()), self.direction);
-        self.outputs(|at| (t - at) * direction > near, |at, out| dense(taken, at, out));
+        let (near, direction) = (8.0 * f64::EPSILON * t.abs().max(taken.length(0).abs()), self.direction);
+        self.outputs(|at| (t - at) * direction > near, |at, out| dense(&taken, at, out));
         let step_end = if instant { t } else { taken.at(0, 1.0) };
-        (Fired { event: hit.event, t, z, slope: taken.slope(hit.theta), instant }, step_end)
+        (Fired { event: hit.event, t, z, slope: taken.slope(0, hit.theta), instant }, step_end)
     }
 
     /// Writes the next outputs as long as their times are `reached`.
@@ -208,7 +220,7 @@ impl<R: Real> Single<'_, R> {
 }
 
 /// The state at a time within a step.
-fn dense<R: Real>(taken: &TakenStep<R>, at: f64, out: &mut [R]) {
-    let (t, t_next, h) = taken.times();
-    taken.interpolate(if at.total_cmp(&t_next).is_eq() { 1.0 } else { (at - t) / h }, out);
+fn dense<R: Real>(taken: &impl Taken<R>, at: f64, out: &mut [R]) {
+    let (t, t_next) = taken.times(0);
+    taken.state(0, if at.total_cmp(&t_next).is_eq() { 1.0 } else { (at - t) / taken.length(0) }, out);
 }

@@ -1,13 +1,24 @@
 //! An accepted step, as the search for events sees it.
 
+use super::super::adams::Walk;
 use super::super::implicit::TakenStep;
 use super::super::kernel::Kernel;
 use super::super::real::Real;
 
 /// A step of every lane with dense output; θ is a fraction of it.
 pub(super) trait Taken<R> {
+    /// Times of the start and the end of a lane's step.
+    fn times(&self, lane: usize) -> (f64, f64);
+    /// Its signed length.
+    fn length(&self, lane: usize) -> f64 {
+        let (t, t_next) = self.times(lane);
+        t_next - t
+    }
     /// Time of a lane at θ.
-    fn at(&self, lane: usize, theta: f64) -> f64;
+    fn at(&self, lane: usize, theta: f64) -> f64 {
+        let (t, t_next) = self.times(lane);
+        if theta >= 1.0 { t_next } else { t + theta * self.length(lane) }
+    }
     /// Writes the state of a lane at θ to its entries of `z` `[D][L]`: from dense output between the ends.
     fn state(&self, lane: usize, theta: f64, z: &mut [R]);
     /// Slope dz/dt of dense output of a lane at θ, `[D]`.
@@ -47,9 +58,12 @@ impl<R: Real> Explicit<'_, R> {
 }
 
 impl<R: Real> Taken<R> for Explicit<'_, R> {
-    fn at(&self, lane: usize, theta: f64) -> f64 {
-        let kernel = self.kernel;
-        if theta >= 1.0 { kernel.t_next[lane] } else { kernel.t[lane] + theta * kernel.h[lane] }
+    fn times(&self, lane: usize) -> (f64, f64) {
+        (self.kernel.t[lane], self.kernel.t_next[lane])
+    }
+
+    fn length(&self, lane: usize) -> f64 {
+        self.kernel.h[lane]
     }
 
     fn state(&self, lane: usize, theta: f64, z: &mut [R]) {
@@ -63,9 +77,13 @@ impl<R: Real> Taken<R> for Explicit<'_, R> {
 }
 
 impl<R: Real> Taken<R> for TakenStep<'_, R> {
-    fn at(&self, _: usize, theta: f64) -> f64 {
-        let (t, t_next, h) = self.times();
-        if theta >= 1.0 { t_next } else { t + theta * h }
+    fn times(&self, _: usize) -> (f64, f64) {
+        let (t, t_next, _) = TakenStep::times(self);
+        (t, t_next)
+    }
+
+    fn length(&self, _: usize) -> f64 {
+        TakenStep::times(self).2
     }
 
     fn state(&self, _: usize, theta: f64, z: &mut [R]) {
@@ -74,5 +92,20 @@ impl<R: Real> Taken<R> for TakenStep<'_, R> {
 
     fn slope(&self, _: usize, theta: f64) -> Vec<R> {
         TakenStep::slope(self, theta)
+    }
+}
+
+impl<R: Real> Taken<R> for &Walk<'_, R> {
+    fn times(&self, _: usize) -> (f64, f64) {
+        Walk::times(self)
+    }
+
+    fn state(&self, _: usize, theta: f64, z: &mut [R]) {
+        Walk::state(self, theta, z);
+    }
+
+    /// Nobody asks: these methods have no `discrete` gradient.
+    fn slope(&self, _: usize, _: f64) -> Vec<R> {
+        Vec::new()
     }
 }

@@ -187,7 +187,7 @@ impl<R: Real> Run<'_, R> {
         let solved = scheme.attempt(sys, &mut self.step, self.options, &mut self.stats);
         let order = scheme.order();
         let error = match (solved, self.options.fixed_step) {
-            (true, None) if self.output_inside() => self.error_with_outputs(),
+            (true, None) if self.options.read_between || self.output_inside() => self.error_with_outputs(),
             (true, _) => self.step.norm(&self.step.error, self.options),
             // An error for which the controller halves the step.
             (false, None) => (2.0 * self.options.controller.safety).powf(order),
