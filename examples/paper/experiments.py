@@ -75,11 +75,8 @@ def likelihood(lab):
         name = f"likelihood/{model}_{which}_{seed}"
         return lab.trained(f"likelihood/{model}.node", name, models[model], {"SET": which}, seed, evaluate=tight)
 
-    # The second takes several times as long as the third: the short schedule has it once, for the circles.
-    short = lab.scale < 2
-    seeds = {"planar": lab.seeds, "wide": 1 if short else lab.seeds, "deep": lab.seeds}
-    cells = [(model, which) for which in SETS for model in models if (model, which) != ("wide", 2) or not short]
-    runs = [(model, which, seed) for model, which in cells for seed in range(seeds[model])]
+    cells = [(model, which) for which in SETS for model in models]
+    runs = [(model, which, seed) for model, which in cells for seed in range(lab.seeds)]
     found = dict(zip(runs, lab.all([functools.partial(fit, *run) for run in runs])))
     names = {
         "planar": "planar flow, 64 layers",
@@ -88,7 +85,7 @@ def likelihood(lab):
     }
     rows = []
     for model, which in cells:
-        runs = [found[model, which, seed] for seed in range(seeds[model])]
+        runs = [found[model, which, seed] for seed in range(lab.seeds)]
         floor = lab.kept(f"likelihood/floor_{which}", ["entropy"], SETS[which][1])
         gaps = [run["loss"] - floor for run in runs]
         seconds = statistics.fmean(run["seconds"] for run in runs)
