@@ -105,6 +105,25 @@ fn brusselator_with_diffusion_against_radau() {
     }
 }
 
+/// Heat in the plane, its stencil a convolution with a kernel that has zeros: modes decay at their own rates.
+#[test]
+fn heat_in_the_plane_by_a_convolution() {
+    let text = "dim N = 24\nparam k: positive = 0.1\n\
+         let x = pi*linspace(1/(N + 1), N/(N + 1), N)\n\
+         state u: [N, N] = tensor(i, j: sin(x[i])*sin(2*x[j]))\n\
+         let kernel = reshape([0, 1, 0, 1, -4, 1, 0, 1, 0], 1, 1, 3, 3)\n\
+         u' = k*(N + 1)^2*reshape(conv2d(reshape(u, 1, N, N), kernel, padding = 1), N, N)\n\
+         loss = u(0.5)[5, 5]\nsolve kvaerno5(rtol = 1e-9, atol = 1e-9), 0 .. 0.5\n";
+    assert!(directions(text).is_some_and(|n| n <= 7));
+    let found = evaluate::<f64>(open(text), &[0], 1);
+    let angle = |m: f64| m * std::f64::consts::PI / 25.0;
+    let rate = -4.0 * 625.0 * ((angle(1.0) / 2.0).sin().powi(2) + (angle(2.0) / 2.0).sin().powi(2));
+    let exact = angle(6.0).sin() * angle(12.0).sin() * (0.1 * rate * 0.5).exp();
+    assert!((found.loss / exact - 1.0).abs() < 1e-6, "{} for {exact}", found.loss);
+    let slope = found.natural[0][0];
+    assert!((slope / (exact * rate * 0.5) - 1.0).abs() < 1e-5, "{slope} for {}", exact * rate * 0.5);
+}
+
 #[test]
 fn single_precision_and_an_unstable_start() {
     let found = evaluate::<f32>(open(&brusselator(40, "kvaerno5(rtol = 1e-4, atol = 1e-5)", false)), &[0], 1);

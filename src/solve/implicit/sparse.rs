@@ -140,4 +140,44 @@ mod tests {
         lu.solve(&mut b);
         assert!(b.iter().all(|b| !b.is_finite()));
     }
+
+    /// The five-point stencil on a square has enough fill-in for blocked elimination.
+    #[test]
+    fn a_stencil_in_the_plane_is_solved_to_rounding() {
+        let side = 45_u32;
+        let n = (side * side) as usize;
+        let near = |k: u32| {
+            let (i, j) = (k / side, k % side);
+            let mut row = vec![k];
+            row.extend((i > 0).then(|| k - side));
+            row.extend((i + 1 < side).then(|| k + side));
+            row.extend((j > 0).then(|| k - 1));
+            row.extend((j + 1 < side).then(|| k + 1));
+            row.sort_unstable();
+            row
+        };
+        let rows: Vec<Vec<u32>> = (0..side * side).map(near).collect();
+        let sparsity = Arc::new(Sparsity::new(&rows).expect("sparse"));
+        let mut dfdz = vec![0.0; n * sparsity.directions()];
+        for (i, j, place) in sparsity.iter() {
+            dfdz[place] = if i == j { -400.0 } else { 100.0 + ((3 * i + j) as f64).sin() };
+        }
+        let mut lu = SparseLu::new(&sparsity);
+        lu.factor(0.3, &dfdz);
+        let x: Vec<f64> = (0..n).map(|i| (i as f64).cos()).collect();
+        for transposed in [false, true] {
+            let mut b: Vec<f64> = x.iter().map(|x| 0.3 * x).collect();
+            for (i, j, place) in sparsity.iter() {
+                let (to, from) = if transposed { (j, i) } else { (i, j) };
+                b[to] -= dfdz[place] * x[from];
+            }
+            if transposed {
+                lu.solve_transposed(&mut b)
+            } else {
+                lu.solve(&mut b)
+            }
+            let worst = b.iter().zip(&x).map(|(b, x)| (b - x).abs()).fold(0.0, f64::max);
+            assert!(worst < 1e-9, "{transposed}: {worst:e}");
+        }
+    }
 }
