@@ -172,9 +172,9 @@ mod tests {
                 b[to] -= dfdz[place] * x[from];
             }
             if transposed {
-                lu.solve_transposed(&mut b)
+                lu.solve_transposed(&mut b);
             } else {
-                lu.solve(&mut b)
+                lu.solve(&mut b);
             }
             let worst = b.iter().zip(&x).map(|(b, x)| (b - x).abs()).fold(0.0, f64::max);
             assert!(worst < 1e-9, "{transposed}: {worst:e}");
