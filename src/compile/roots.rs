@@ -247,6 +247,9 @@ impl Ids {
             let leaf = jacobian_directions(g, k, &sparsity);
             (Arc::new(sparsity), leaf)
         });
+        if sparsity.is_none() && info.dim.pow(2) > MOST_ENTRIES {
+            return Err(too_large(info.dim));
+        }
         let dfdz = match &sparsity {
             Some((sparsity, leaf)) => diff::jacobian_along(g, rhs, state, *leaf, sparsity.directions()),
             None => diff::jacobian(g, rhs, state),
@@ -299,6 +302,15 @@ impl Ids {
 
 /// Seeds of Jacobians are numbered from here, far from those of the systems.
 const JACOBIAN: u32 = 1 << 28;
+
+/// Entries of a dense Jacobian at most: 1 GiB in double precision, as of any tensor.
+const MOST_ENTRIES: usize = 1 << 27;
+
+fn too_large(dim: usize) -> Diagnostic {
+    Diagnostic::global("N0312", format!("the Jacobian of these {dim} states is dense, and too large for memory"))
+        .help("an implicit method solves linear systems with it: use an explicit method")
+        .help("or let the rate of each state depend on few others: a mean over all states, say, makes it dense")
+}
 
 fn index(k: usize) -> u32 {
     u32::try_from(k).unwrap_or(u32::MAX)

@@ -14,13 +14,15 @@ type Set = SmallVec<[u32; 4]>;
 /// `None` is a structural zero.
 type Entry = Option<Set>;
 
-/// Unions of sets that are made before the search is given up, counted in elements.
+/// Elements of sets that are copied before the search is given up, or so many for each entry of x if that is more.
 const MOST_WORK: usize = 1 << 23;
+const MOST_WORK_EACH: usize = 128;
 
 /// For each entry of `y`, which entries of `x` it depends on. `None`: on too many for this to be worth knowing (more than
 /// an eighth of all, or more than an eighth anywhere on the way), or through an operation that is not looked into.
 pub fn pattern(g: &Graph, y: NodeId, x: NodeId) -> Option<Vec<Vec<u32>>> {
-    let mut search = Search { g, x, known: HashMap::new(), work: 0 };
+    let left = MOST_WORK.max(MOST_WORK_EACH * g.size(x));
+    let mut search = Search { g, x, known: HashMap::new(), left };
     for id in g.reachable(&[y]) {
         let value = search.visit(id)?;
         search.known.insert(id, value);
@@ -39,7 +41,8 @@ struct Search<'g> {
     g: &'g Graph,
     x: NodeId,
     known: HashMap<NodeId, Value>,
-    work: usize,
+    /// Work that may still be done.
+    left: usize,
 }
 
 impl Search<'_> {
@@ -110,8 +113,8 @@ impl Search<'_> {
     }
 
     fn spend(&mut self, work: usize) -> Option<()> {
-        self.work += work;
-        (self.work <= MOST_WORK).then_some(())
+        self.left = self.left.checked_sub(work)?;
+        Some(())
     }
 
     fn pairs(&mut self, f: Binary, a: &Value, b: &Value, size: usize) -> Option<Vec<Entry>> {

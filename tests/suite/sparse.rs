@@ -105,6 +105,15 @@ fn brusselator_with_diffusion_against_radau() {
     }
 }
 
+#[test]
+fn a_dense_jacobian_beyond_memory_is_refused() {
+    let text = "dim N = 12000\nstate u: [N] = 1\nu' = -u*mean(u)\nloss = mean(u(1))\nsolve rodas5p, 0 .. 1\n";
+    let found = derive(&open(text).lowered, &Settings::default()).map(|_| ());
+    assert_eq!(found.unwrap_err().code, "N0312");
+    let text = text.replace("u*mean(u)", "u");
+    assert!(derive(&open(&text).lowered, &Settings::default()).is_ok());
+}
+
 /// Heat in the plane, its stencil a convolution with a kernel that has zeros: modes decay at their own rates.
 #[test]
 fn heat_in_the_plane_by_a_convolution() {
