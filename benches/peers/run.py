@@ -289,6 +289,8 @@ def table(rows):
 
 def program(named):
     built = workloads.ROOT / "target" / "release" / "pullback"
+    if named and not Path(named).is_file():
+        raise SystemExit(f"there is no program {named}")
     found = named or (str(built) if built.exists() else shutil.which("pullback"))
     if not found:
         raise SystemExit("no program: `cargo build --release` first, or name it with --pullback")
@@ -313,8 +315,6 @@ def arguments():
         unknown = [name for name in getattr(args, what).split(",") if name not in known]
         if unknown:
             parser.error(f"unknown {what}: {', '.join(unknown)} (choose from {', '.join(known)})")
-    if args.pullback and not Path(args.pullback).is_file():
-        parser.error(f"there is no program {args.pullback}")
     args.pullback, args.peers = program(args.pullback), args.peers.split(",")
     return args
 

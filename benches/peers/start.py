@@ -144,9 +144,10 @@ def compilation(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pullback", default=program(None), help="the program")
+    parser.add_argument("--pullback", help="the program")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
+    args.pullback = program(args.pullback)
     os.environ["PYTHONPATH"] = str(HERE)
     first_gradient(args)
     compilation(args)

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from precision import least, program
+from precision import least
+from run import program
 
 DIFFUSION, END = 0.02, 10.0
 MODEL = """dim N = {points}
@@ -132,12 +133,13 @@ def diffrax(n, method, rtol, args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pullback", default=program(), help="the program")
+    parser.add_argument("--pullback", help="the program")
     parser.add_argument("--points", type=int, nargs="*", default=[100, 500])
     parser.add_argument("--rtol", type=float, default=1e-6)
     parser.add_argument("--seconds", type=float, default=2.0, help="time for each number")
     parser.add_argument("--dense-points", type=int, default=100, help="diffrax up to so many")
     args = parser.parse_args()
+    args.pullback = program(args.pullback)
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
     calls = [(f"pullback {m}", ours, m) for m in ("rodas5p", "kvaerno5", "bdf")]
     calls += [("CVODES", cvodes, None)] * bool(find_spec("casadi"))

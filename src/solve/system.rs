@@ -41,8 +41,8 @@ pub trait System<R: Real> {
         None
     }
 
-    /// Writes ∂f/∂z, row-major `[D][D]` or what [`Self::sparsity`] says, and ∂f/∂t, `[D]`, for a system of one lane. Implicit methods call it; a system
-    /// that does not know its own gets finite differences.
+    /// Writes ∂f/∂z, row-major `[D][D]` or what [`Self::sparsity`] says, and ∂f/∂t, `[D]`, for a system of one lane.
+    /// Implicit methods call it; a system that does not know its own gets finite differences.
     fn jacobian(&mut self, t: f64, z: &[R], dfdz: &mut [R], dfdt: &mut [R]) {
         differences::jacobian(self, t, z, dfdz, dfdt);
     }
@@ -125,8 +125,8 @@ pub trait AdjointSystem<R: Real>: System<R> {
         self.vjp(t, z, w, z_bar, t_bar, false);
     }
 
-    /// For a system of one lane, with `bars` = (J̄ with the shape of J, f̄ `[D]`): overwrites `z_bar` `[D]` and `t_bar` `[1]` with
-    /// the derivatives of Σ J̄ᵢⱼ ∂fᵢ/∂zⱼ + Σ f̄ᵢ ∂fᵢ/∂t and adds those by θ to the accumulators. The reverse of Rosenbrock
+    /// For a system of one lane, with `bars` = (J̄ with the shape of J, f̄ `[D]`): overwrites `z_bar` `[D]` and `t_bar`
+    /// `[1]` with the derivatives of Σ J̄ᵢⱼ ∂fᵢ/∂zⱼ + Σ f̄ᵢ ∂fᵢ/∂t and adds those by θ to the accumulators. The reverse of Rosenbrock
     /// methods calls it; a system that does not know its own gets finite differences of [`Self::vjp`].
     fn jacobian_vjp(&mut self, t: f64, z: &[R], bars: (&[R], &[R]), z_bar: &mut [R], t_bar: &mut [R]) {
         differences::jacobian_vjp(self, t, z, bars, z_bar, t_bar);
