@@ -24,6 +24,13 @@ const LONGEST_FUNCTION: usize = 1500;
 /// Up to this size Cranelift's optimiser pays; beyond, it spills and takes quadratic time (measured).
 const OPTIMISED: usize = 600;
 
+/// Whether Cranelift optimises. It would move the operations of straight code to where they are stored, and the loads to
+/// the front, which spills; they are in a good order as they are.
+fn optimised(plan: &Plan) -> bool {
+    let straight = plan.steps.iter().any(|step| matches!(step, Step::Straight(_)));
+    !straight && plan.steps.iter().map(weight).sum::<usize>() <= OPTIMISED
+}
+
 /// Compiled code; its memory is freed with it.
 pub struct Code {
     module: Option<JITModule>,
@@ -122,7 +129,7 @@ fn chunks(steps: &[Step]) -> Vec<&[Step]> {
 
 /// Compiles a plan for this machine.
 pub fn compile<T: Element>(plan: &Plan) -> Result<Code, String> {
-    let optimise = plan.steps.iter().map(weight).sum::<usize>() <= OPTIMISED;
+    let optimise = optimised(plan);
     let mut builder = JITBuilder::with_isa(host(optimise)?, default_libcall_names());
     builder.symbols(index::symbols());
     let mut module = JITModule::new(builder);
@@ -251,7 +258,7 @@ pub struct Listing {
 /// When the code generator refuses.
 pub fn listing<T: Element>(spec: &Spec, target: Target) -> Result<Listing, String> {
     let plan = plan(spec);
-    let optimise = plan.steps.iter().map(weight).sum::<usize>() <= OPTIMISED;
+    let optimise = optimised(&plan);
     let isa = match target {
         Target::Host => host(optimise)?,
         Target::X86 => pinned("x86_64-unknown-linux-gnu", &["has_avx", "has_avx2", "has_fma"], optimise)?,

@@ -5,57 +5,106 @@ use crate::codegen::plan::{Scalar, Store, Straight};
 use cranelift::prelude::*;
 use std::collections::HashMap;
 
+/// What has been emitted so far. Entries of inputs and constants are read where they are used, mostly as part of the
+/// operation: of a long step there are more than registers.
+struct Emitted<'s> {
+    code: &'s [Scalar],
+    values: Vec<Option<Value>>,
+    pointers: Pointers,
+}
+
 impl Emitter<'_, '_> {
     pub(super) fn straight(&mut self, straight: &Straight) {
         let mut stores: HashMap<usize, Vec<Store>> = HashMap::new();
         for store in &straight.stores {
             stores.entry(store.value).or_default().push(*store);
         }
-        let mut pointers = Pointers::default();
-        let mut values: Vec<Value> = Vec::with_capacity(straight.code.len());
+        let values = Vec::with_capacity(straight.code.len());
+        let mut done = Emitted { code: &straight.code, values, pointers: Pointers::default() };
         for (at, scalar) in straight.code.iter().enumerate() {
-            let value = self.scalar(scalar, &values, &mut pointers);
-            values.push(value);
+            let value = self.scalar(scalar, &mut done);
+            done.values.push(value);
             for store in stores.get(&at).into_iter().flatten() {
-                self.put(store, value, &mut pointers);
+                let value = self.operand(at, &mut done);
+                self.put(store, value, &mut done.pointers);
             }
         }
     }
 
-    fn scalar(&mut self, scalar: &Scalar, values: &[Value], pointers: &mut Pointers) -> Value {
-        match scalar {
+    fn operand(&mut self, x: usize, done: &mut Emitted) -> Value {
+        match &done.code[x] {
             Scalar::Load { slot, entry } => {
-                let base = pointers.input(self, *slot);
+                let base = done.pointers.input(self, *slot);
                 let at = self.distance(*entry);
                 self.b.ins().load(self.elem.scalar, flags(), base, at)
             }
-            Scalar::Const(x) => self.constant(*x, false),
-            Scalar::Map1(f, x) => self.map1(*f, values[*x], false),
-            Scalar::Map2(f, a, b) => self.map2(*f, values[*a], values[*b], false),
-            Scalar::Compare(r, a, b) => self.compare(*r, values[*a], values[*b], false),
-            Scalar::Select(c, a, b) => self.select(values[*c], values[*a], values[*b], false),
-            Scalar::MulAdd(a, b, c) if self.imports.fused() => self.b.ins().fma(values[*a], values[*b], values[*c]),
-            Scalar::MulAdd(a, b, c) => {
-                let product = self.b.ins().fmul(values[*a], values[*b]);
-                self.b.ins().fadd(product, values[*c])
+            Scalar::Const(entry) => {
+                let at = self.distance(*entry);
+                self.b.ins().load(self.elem.scalar, flags(), self.constants, at)
             }
-            Scalar::Call { name, args, n } => self.call_out(name, args, *n, values),
-            Scalar::Result(call, k) => {
-                let at = self.distance(*k);
-                self.b.ins().load(self.elem.scalar, flags(), values[*call], at)
-            }
+            _ => done.values[x].expect("operands come first"),
         }
     }
 
+    /// `None`: it is made where it is used.
+    fn scalar(&mut self, scalar: &Scalar, done: &mut Emitted) -> Option<Value> {
+        Some(match scalar {
+            Scalar::Load { .. } | Scalar::Const(_) => return None,
+            Scalar::Map1(f, x) => {
+                let x = self.operand(*x, done);
+                self.map1(*f, x, false)
+            }
+            Scalar::Map2(f, a, b) => {
+                let [a, b] = self.operands([*a, *b], done);
+                self.map2(*f, a, b, false)
+            }
+            Scalar::Compare(r, a, b) => {
+                let [a, b] = self.operands([*a, *b], done);
+                self.compare(*r, a, b, false)
+            }
+            Scalar::Select(c, a, b) => {
+                let [c, a, b] = self.operands([*c, *a, *b], done);
+                self.select(c, a, b, false)
+            }
+            Scalar::MulAdd(a, b, c) => {
+                let [a, b, c] = self.operands([*a, *b, *c], done);
+                if self.imports.fused() {
+                    self.b.ins().fma(a, b, c)
+                } else {
+                    let product = self.b.ins().fmul(a, b);
+                    self.b.ins().fadd(product, c)
+                }
+            }
+            Scalar::Call { name, args, n } => {
+                let args: Vec<Value> = args.iter().map(|&x| self.operand(x, done)).collect();
+                self.call_out(name, &args, *n)
+            }
+            Scalar::Result(call, k) => {
+                let (call, at) = (self.operand(*call, done), self.distance(*k));
+                self.b.ins().load(self.elem.scalar, flags(), call, at)
+            }
+        })
+    }
+
+    /// An operand that is used twice is read once.
+    fn operands<const N: usize>(&mut self, xs: [usize; N], done: &mut Emitted) -> [Value; N] {
+        let mut values: [Option<Value>; N] = [None; N];
+        for k in 0..N {
+            let before = xs[..k].iter().position(|x| *x == xs[k]).and_then(|j| values[j]);
+            values[k] = Some(before.unwrap_or_else(|| self.operand(xs[k], done)));
+        }
+        values.map(|value| value.expect("all are set"))
+    }
+
     /// Arguments to the stack, the call, and the address of its results.
-    fn call_out(&mut self, name: &str, args: &[usize], n: usize, values: &[Value]) -> Value {
+    fn call_out(&mut self, name: &str, args: &[Value], n: usize) -> Value {
         let bytes = usize::try_from(self.elem.bytes).unwrap_or(8);
         let size = u32::try_from((args.len() + n) * bytes).unwrap_or(u32::MAX);
         let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 5));
         let start = self.b.ins().stack_addr(types::I64, slot, 0);
         for (k, &arg) in args.iter().enumerate() {
             let at = self.distance(k);
-            self.b.ins().store(flags(), values[arg], start, at);
+            self.b.ins().store(flags(), arg, start, at);
         }
         let step = i64::from(self.distance(n));
         let mut operands: Vec<Value> = Vec::with_capacity(4);

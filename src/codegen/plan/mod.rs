@@ -232,9 +232,11 @@ enum Kind {
 /// Plans a kernel.
 pub fn plan(spec: &Spec) -> Plan {
     if let Some(straight) = straight::straight(spec) {
+        let mut memory = Memory::default();
+        memory.constants.clone_from(&straight.constants);
         return Plan {
             steps: vec![Step::Straight(straight)],
-            memory: Memory::default(),
+            memory,
             inputs: lengths(spec),
             outputs: results(spec),
             lanes: spec.lanes,

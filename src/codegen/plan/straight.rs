@@ -2,10 +2,13 @@
 //!
 //! Only for one sample at a time: with several, loops over the lanes keep the vector units busy.
 
+mod order;
+
 use super::classify::{inline1, inline2};
 use super::{Output, Spec};
 use crate::codegen::layout::{flat, positions};
 use crate::graph::{Binary, Einsum, Graph, NodeId, Op, Relation, Unary};
+use order::{fuse, order};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
@@ -27,8 +30,8 @@ pub enum Scalar {
         /// Which entry.
         entry: usize,
     },
-    /// A constant.
-    Const(f64),
+    /// An entry of [`Straight::constants`].
+    Const(usize),
     /// A function of one argument with inline code.
     Map1(Unary, usize),
     /// A function of two arguments with inline code.
@@ -52,9 +55,6 @@ pub enum Scalar {
     Result(usize, usize),
 }
 
-/// Cycles of a product and a sum in one operation.
-const FUSED: u32 = 4;
-
 impl Scalar {
     /// Cycles from the operands to the result, about, on machines of these years.
     fn latency(&self) -> u32 {
@@ -64,7 +64,7 @@ impl Scalar {
             Scalar::Map2(Binary::Div, ..) | Scalar::Map1(Unary::Sqrt, _) => 14,
             Scalar::Map1(..) | Scalar::Compare(..) | Scalar::Select(..) => 1,
             Scalar::Map2(..) => 3,
-            Scalar::MulAdd(..) => FUSED,
+            Scalar::MulAdd(..) => order::FUSED,
             Scalar::Call { .. } => 30,
         }
     }
@@ -114,6 +114,8 @@ pub struct Straight {
     pub code: Vec<Scalar>,
     /// Results.
     pub stores: Vec<Store>,
+    /// Constants.
+    pub constants: Vec<f64>,
 }
 
 /// Whether a kernel is small enough and made of operations that straight code can do.
@@ -145,71 +147,7 @@ pub fn straight(spec: &Spec) -> Option<Straight> {
     for output in spec.outputs {
         builder.store(output);
     }
-    Some(fuse(&builder.out))
-}
-
-/// Products that are used once, in a sum or a difference, become one operation with it, unless it would wait longer for
-/// its operands then.
-fn fuse(plain: &Straight) -> Straight {
-    let mut uses = vec![0_usize; plain.code.len()];
-    plain.code.iter().for_each(|scalar| scalar.operands().into_iter().for_each(|x| uses[x] += 1));
-    plain.stores.iter().for_each(|store| uses[store.value] += 1);
-    let mut ready: Vec<u32> = Vec::with_capacity(plain.code.len());
-    let mut absorbed: Vec<Option<usize>> = Vec::with_capacity(plain.code.len());
-    let mut gone = vec![false; plain.code.len()];
-    for scalar in &plain.code {
-        let at = |x: usize| ready[x];
-        let apart = scalar.operands().into_iter().map(at).max().unwrap_or(0) + scalar.latency();
-        let fused = |x: usize, rest: usize| match plain.code[x] {
-            Scalar::Map2(Binary::Mul, p, q) if uses[x] == 1 => {
-                let time = at(p).max(at(q)).max(at(rest)) + FUSED;
-                (time <= apart).then_some((time, x))
-            }
-            _ => None,
-        };
-        let found = match *scalar {
-            Scalar::Map2(Binary::Add | Binary::Sub, a, b) => fused(b, a).or_else(|| fused(a, b)),
-            _ => None,
-        };
-        ready.push(found.map_or(apart, |(time, _)| time));
-        absorbed.push(found.map(|(_, x)| x));
-        found.into_iter().for_each(|(_, x)| gone[x] = true);
-    }
-    let product = |x: usize| match plain.code[x] {
-        Scalar::Map2(Binary::Mul, a, b) => Some((a, b)),
-        _ => None,
-    };
-    let mut fused = Straight::default();
-    let mut to = vec![usize::MAX; plain.code.len()];
-    for (at, scalar) in plain.code.iter().enumerate() {
-        if gone[at] {
-            continue;
-        }
-        let mut push = |scalar: Scalar| {
-            fused.code.push(scalar);
-            fused.code.len() - 1
-        };
-        to[at] = match (scalar, absorbed[at]) {
-            (Scalar::Map2(f, a, b), Some(x)) => {
-                let (p, q) = product(x).map_or((x, x), |(p, q)| (to[p], to[q]));
-                let rest = to[if x == *b { *a } else { *b }];
-                match (f, x == *b) {
-                    (Binary::Sub, true) => {
-                        let p = push(Scalar::Map1(Unary::Neg, p));
-                        push(Scalar::MulAdd(p, q, rest))
-                    }
-                    (Binary::Sub, false) => {
-                        let rest = push(Scalar::Map1(Unary::Neg, rest));
-                        push(Scalar::MulAdd(p, q, rest))
-                    }
-                    _ => push(Scalar::MulAdd(p, q, rest)),
-                }
-            }
-            _ => push(scalar.with(|x| to[x])),
-        };
-    }
-    fused.stores = plain.stores.iter().map(|store| Store { value: to[store.value], ..*store }).collect();
-    fused
+    Some(order(&fuse(&builder.out)))
 }
 
 /// Number of scalar operations of a node; `None` where there is no straight code for it.
@@ -297,7 +235,12 @@ impl Builder<'_> {
     }
 
     fn constant(&mut self, x: f64) -> usize {
-        self.once(Key::Const(x.to_bits()), Scalar::Const(x))
+        let entry = self.out.constants.len();
+        let at = self.once(Key::Const(x.to_bits()), Scalar::Const(entry));
+        if self.out.code[at] == Scalar::Const(entry) {
+            self.out.constants.push(x);
+        }
+        at
     }
 
     fn entry(&mut self, id: NodeId, i: usize) -> usize {
