@@ -1,5 +1,9 @@
 //! A callable kernel: buffers in, buffers out.
 
+mod frame;
+
+pub use frame::Frame;
+
 use super::interp;
 use super::jit::{self, Code};
 use super::plan::{Output, Spec, plan};

@@ -11,5 +11,5 @@ mod memory;
 mod plan;
 
 pub use jit::{Listing, Target, listing};
-pub use kernel::{Backend, Element, Kernel};
+pub use kernel::{Backend, Element, Frame, Kernel};
 pub use plan::{Output, Spec};

@@ -51,19 +51,9 @@ impl Operands {
         }
     }
 
-    /// base + h Σ a k
+    /// base + Σ (h a) k, in this order: of the last term, which is the last to be known, only one product and one sum
+    /// are waited for.
     fn combine(&mut self, base: NodeId, h: NodeId, terms: &[(f64, NodeId)]) -> NodeId {
-        let g = &mut self.graph;
-        let Some(sum) = sum(g, terms) else { return base };
-        let shape = g.shape(base).clone();
-        let h = g.spread(h, &shape);
-        let change = g.times(h, sum);
-        g.plus(base, change)
-    }
-
-    /// The same as base + Σ (h a) k, in this order: of the last stage, which is the last to be known, only one product
-    /// and one sum are waited for.
-    fn combine_early(&mut self, base: NodeId, h: NodeId, terms: &[(f64, NodeId)]) -> NodeId {
         let g = &mut self.graph;
         let shape = g.shape(base).clone();
         let mut total = base;
@@ -98,7 +88,7 @@ fn forward(g: &Graph, parts: &SystemParts, tableau: &Tableau, measured: usize) -
     let (mut ks, mut at) = (vec![first], z);
     for (i, row) in (1..).zip(tableau.a) {
         let terms: Vec<(f64, NodeId)> = row.iter().copied().zip(ks.iter().copied()).collect();
-        at = o.combine_early(z, h, &terms);
+        at = o.combine(z, h, &terms);
         let t = o.graph.row(times, i - 1);
         let k = graft(g, &[parts.rhs], &mut o.graph, &[(state, at), (time, t)]);
         ks.extend(k);
@@ -130,27 +120,28 @@ fn squared_error(
     let (z, z_new) = (head(g, z), head(g, z_new));
     let shape = g.shape(z).clone();
     let h = g.spread(h, &shape);
-    let error = g.times(h, error);
     let (before, after) = (g.map1(Unary::Abs, z), g.map1(Unary::Abs, z_new));
     let size = g.map2(Binary::Max, after, before);
     let (atol, rtol) = (g.row(tolerances, 0), g.row(tolerances, 1));
     let (atol, rtol) = (g.spread(atol, &shape), g.spread(rtol, &shape));
     let scale = g.times(rtol, size);
     let scale = g.plus(atol, scale);
-    let ratio = g.over(error, scale);
+    // The scale is known before the last stage, which nothing but a product then waits for.
+    let share = g.over(h, scale);
+    let ratio = g.times(error, share);
     let square = g.times(ratio, ratio);
     let total = g.sum(square);
     g.plus(total, finite)
 }
 
-/// z, `z_new`, h, k₁ … `k_S`, cotangents of these by dense output, cotangent of `k_S` from the step after, cotangents of
+/// z, `z_new`, k₁ … `k_S`, h, cotangents of the stages by dense output, cotangent of `k_S` from the step after, cotangents of
 /// `z_new` and of z by dense output, stage times, captures → cotangents of z and k₁, Σ t̄ᵢ, Σ (cᵢ t̄ᵢ + wᵢ·kᵢ/h) and the
 /// captures' cotangents.
 fn reverse(g: &Graph, parts: &SystemParts, bars: &[Option<NodeId>], tableau: &Tableau) -> StepParts {
     let (dim, stages) = (parts.dim, tableau.stages());
     let mut o = Operands::new();
-    let (z, z_new, h) = (o.operand(&[dim]), o.operand(&[dim]), o.operand(&[]));
-    let (slopes, dense) = (o.operand(&[stages, dim]), o.operand(&[stages, dim]));
+    let (z, z_new, slopes) = (o.operand(&[dim]), o.operand(&[dim]), o.operand(&[stages, dim]));
+    let (h, dense) = (o.operand(&[]), o.operand(&[stages, dim]));
     let (carry, z_new_bar, z_bar) = (o.operand(&[dim]), o.operand(&[dim]), o.operand(&[dim]));
     let times = o.operand(&[stages - 1]);
     o.captures(g, parts);
@@ -167,8 +158,9 @@ fn reverse(g: &Graph, parts: &SystemParts, bars: &[Option<NodeId>], tableau: &Ta
     let mut total = o.graph.plus(last, z_bar);
     let mut w = own;
     for i in (0..stages - 1).rev() {
+        let later = (i + 1..stages).rev();
         let terms: Vec<(f64, NodeId)> =
-            (i + 1..stages).map(|j| (tableau.a[j - 1].get(i).copied().unwrap_or(0.0), mu[j])).collect();
+            later.map(|j| (tableau.a[j - 1].get(i).copied().unwrap_or(0.0), mu[j])).collect();
         let own = o.graph.row(dense, i);
         w = o.combine(own, h, &terms);
         length.push(inner(&mut o.graph, w, ks[i]));

@@ -1,9 +1,9 @@
 //! Whole steps of small systems as native code.
 
 use super::Number;
-use crate::codegen::{Backend, Kernel, Output, Spec};
+use crate::codegen::{Backend, Frame, Kernel, Output, Spec};
 use crate::graph::{Graph, NodeId};
-use crate::solve::Tableau;
+use crate::solve::{ReverseAlone, StepAlone, Tableau, TakenStep};
 
 /// A whole step of a Runge–Kutta method, forward or in reverse, as a graph of its own: `compile` says of what.
 #[derive(Clone, Debug)]
@@ -85,10 +85,14 @@ impl<T: Number> WholeStep<T> {
         self.forward.code_size() + self.reverse.as_ref().map_or(0, |(kernel, _)| kernel.code_size())
     }
 
-    /// Times of the stages after the first, `[S − 1][L]`.
-    pub(super) fn stage_times(&self, t: &[f64], t_next: &[f64], out: &mut Vec<T>) {
+    /// Number of stages' times, `(S − 1) L`.
+    pub(super) fn times(&self) -> usize {
+        (self.tableau.stages() - 1) * self.lanes
+    }
+
+    /// Times of the stages after the first, `[S − 1][L]`; left alone where nothing depends on time.
+    pub(super) fn stage_times(&self, t: &[f64], t_next: &[f64], out: &mut [T]) {
         let nodes = &self.tableau.c[1..];
-        out.resize(nodes.len() * self.lanes, T::default());
         if !self.timed {
             return;
         }
@@ -98,4 +102,112 @@ impl<T: Number> WholeStep<T> {
             }
         }
     }
+}
+
+/// Whole steps of one sample in buffers of their own.
+pub(super) struct StepsAlone<'k, T> {
+    whole: &'k WholeStep<T>,
+    forward: Frame<'k, T>,
+    reverse: Option<Frame<'k, T>>,
+}
+
+impl<'k, T: Number> StepsAlone<'k, T> {
+    /// Buffers with the captured values.
+    pub fn new(whole: &'k WholeStep<T>, captures: &[&[T]]) -> Self {
+        let bind = |kernel: &'k Kernel<T>, own: usize| {
+            let mut frame = Frame::new(kernel);
+            for (k, capture) in (own..).zip(captures) {
+                let at = frame.input(k);
+                frame.values()[at].copy_from_slice(capture);
+            }
+            frame
+        };
+        let reverse = whole.reverse.as_ref().map(|(kernel, _)| bind(kernel, REVERSE_INPUTS));
+        Self { whole, forward: bind(&whole.forward, FORWARD_INPUTS), reverse }
+    }
+
+    pub fn forward(&mut self) -> StepAlone<'_, T> {
+        let (dim, results) = (self.forward.input(0).len(), self.forward.output(0).start);
+        let later = self.forward.output(0).len();
+        let (mut given, mut rest) = self.forward.values().split_at_mut(results);
+        StepAlone {
+            z: head(&mut given, dim),
+            h: head(&mut given, 1),
+            first: head(&mut given, dim),
+            tolerances: head(&mut given, 2),
+            later: head(&mut rest, later),
+            z_new: head(&mut rest, dim),
+            error: head(&mut rest, 1),
+        }
+    }
+
+    pub fn run_forward(&mut self, t: f64, t_next: f64, h: T) {
+        let dim = self.forward.input(0).len();
+        self.forward.values()[dim] = h;
+        set_times(self.whole, &mut self.forward, FORWARD_INPUTS - 1, t, t_next);
+        self.forward.run();
+    }
+
+    /// # Panics
+    /// If there is no pull-back.
+    pub fn reverse(&mut self) -> ReverseAlone<'_, T> {
+        let frame = self.reverse.as_mut().expect("a pull-back");
+        let (dim, stages) = (frame.input(0).len(), frame.input(2).len());
+        let (results, dense) = (frame.output(0).start, frame.input(REVERSE_GIVEN + 1).start);
+        let (given, mut rest) = frame.values().split_at_mut(results);
+        let mut given = &mut given[dense..];
+        ReverseAlone {
+            dense: head(&mut given, stages),
+            carry: head(&mut given, dim),
+            z_new_bar: head(&mut given, dim),
+            z_bar: head(&mut given, dim),
+            total: head(&mut rest, dim),
+            first_bar: head(&mut rest, dim),
+            t_bar: head(&mut rest, 1),
+            h_bar: head(&mut rest, 1),
+        }
+    }
+
+    pub fn run_reverse(&mut self, step: &TakenStep<T>) {
+        let Some(frame) = &mut self.reverse else { return };
+        let h = frame.input(REVERSE_GIVEN).start;
+        frame.values()[h] = step.h;
+        set_times(self.whole, frame, REVERSE_INPUTS - 1, step.t, step.t_next);
+        frame.run_with(&[step.z, step.z_new, step.ks]);
+    }
+
+    /// Adds the captures' cotangents to `bars` and forgets them.
+    pub fn give(&mut self, bars: &mut [Vec<T>]) {
+        let (Some(frame), Some((_, kept))) = (&mut self.reverse, &self.whole.reverse) else { return };
+        for (slot, (bar, _)) in (REVERSE_RESULTS..).zip(bars.iter_mut().zip(kept).filter(|(_, kept)| **kept)) {
+            let at = frame.output(slot);
+            for (sum, x) in bar.iter_mut().zip(&mut frame.values()[at]) {
+                *sum = T::narrow(sum.widen() + x.widen());
+                *x = T::default();
+            }
+        }
+    }
+}
+
+/// Operands of a forward step before the captures; the last one is the stages' times.
+const FORWARD_INPUTS: usize = 5;
+/// The same of a reverse step.
+const REVERSE_INPUTS: usize = 9;
+/// Those of them that are read where they are: the states and the stages.
+const REVERSE_GIVEN: usize = 3;
+/// Results of a reverse step before the captures' cotangents.
+const REVERSE_RESULTS: usize = 4;
+
+fn set_times<T: Number>(whole: &WholeStep<T>, frame: &mut Frame<T>, times: usize, t: f64, t_next: f64) {
+    if whole.timed {
+        let at = frame.input(times);
+        whole.stage_times(&[t], &[t_next], &mut frame.values()[at]);
+    }
+}
+
+/// Takes the first `n` off.
+fn head<'a, T>(rest: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+    let (head, tail) = std::mem::take(rest).split_at_mut(n);
+    *rest = tail;
+    head
 }

@@ -7,10 +7,10 @@ pub use jacobian::JacobianParts;
 
 use super::Number;
 use super::events::{EventKernels, EventParts};
-use super::step::WholeStep;
+use super::step::{StepsAlone, WholeStep};
 use crate::codegen::{Backend, Element, Kernel, Output, Spec};
 use crate::graph::{Binary, Graph, NodeId, Op};
-use crate::solve::{AdjointSystem, ForwardStep, ReverseStep, Sparsity, System};
+use crate::solve::{AdjointSystem, ForwardStep, ReverseAlone, ReverseStep, Sparsity, StepAlone, System, TakenStep};
 use jacobian::JacobianKernels;
 use keep::Keep;
 use smallvec::SmallVec;
@@ -230,6 +230,8 @@ pub(super) struct Bound<'a, T> {
     pub scratch: Vec<T>,
     void: Vec<T>,
     stage_times: Vec<T>,
+    /// Buffers of whole steps of one sample, once they are asked for.
+    alone: Option<StepsAlone<'a, T>>,
     /// What is kept from a right-hand side to the pull-back right after it, and that right-hand side.
     passed: [Vec<T>; 2],
 }
@@ -239,7 +241,15 @@ impl<'a, T: Number> Bound<'a, T> {
     pub fn new(kernels: &'a SystemKernels<T>, captures: SmallVec<[&'a [T]; 8]>, scratch: Vec<T>) -> Self {
         let time = vec![T::default(); kernels.times];
         let passed = [Vec::new(), Vec::new()];
-        Self { kernels, captures, bars: Vec::new(), time, scratch, void: Vec::new(), stage_times: Vec::new(), passed }
+        let stage_times = vec![T::default(); kernels.whole.as_ref().map_or(0, WholeStep::times)];
+        Self { kernels, captures, bars: Vec::new(), time, scratch, void: Vec::new(), stage_times, alone: None, passed }
+    }
+
+    /// Buffers of whole steps of one sample.
+    fn alone(&mut self) -> &mut StepsAlone<'a, T> {
+        let (kernels, captures) = (self.kernels, &self.captures);
+        let whole = || kernels.whole.as_ref().expect("a system with whole steps");
+        self.alone.get_or_insert_with(|| StepsAlone::new(whole(), captures))
     }
 
     /// Prepares the accumulators of the captures' cotangents.
@@ -316,6 +326,14 @@ impl<T: Number> System<T> for Bound<'_, T> {
         whole.forward.run_parts([&own, &self.captures], outputs, (&mut [], &[]), &mut self.scratch);
     }
 
+    fn alone(&mut self) -> StepAlone<'_, T> {
+        self.alone().forward()
+    }
+
+    fn step_alone(&mut self, t: f64, t_next: f64, h: T) {
+        self.alone().run_forward(t, t_next, h);
+    }
+
     fn sparsity(&self) -> Option<Arc<Sparsity>> {
         self.kernels.jacobian.as_ref()?.sparsity.clone()
     }
@@ -362,8 +380,8 @@ impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
         let own: [&[T]; 9] = [
             step.z,
             step.z_new,
-            step.h,
             step.ks,
+            step.h,
             step.dense,
             step.carry,
             step.z_new_bar,
@@ -372,6 +390,20 @@ impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
         ];
         let results = &mut [&mut *step.total, &mut *step.first_bar, &mut *step.t_bar, &mut *step.h_bar];
         kernel.run_parts([&own, &self.captures], results, (&mut self.bars, kept), &mut self.scratch);
+    }
+
+    fn alone_in_reverse(&mut self) -> ReverseAlone<'_, T> {
+        self.alone().reverse()
+    }
+
+    fn reverse_alone(&mut self, step: &TakenStep<T>) {
+        self.alone().run_reverse(step);
+    }
+
+    fn end_reverse(&mut self) {
+        if let Some(alone) = &mut self.alone {
+            alone.give(&mut self.bars);
+        }
     }
 
     fn augmented(&mut self, t: &[f64], z: &[T], w: &[T], dz: &mut [T], z_bar: &mut [T], t_bar: &mut [T]) {

@@ -1,8 +1,70 @@
-//! Stages of a step → the further stages that only dense output needs, and their cotangents.
+//! Stages of a step → their weights in dense output, the further stages that only dense output needs, and the
+//! cotangents of these.
 
 use super::kernel::{Kernel, Row, combine, row};
 use super::real::Real;
-use super::tableau::Tableau;
+use super::tableau::{POWERS, Tableau};
+
+/// The polynomials of the stages' weights in dense output, without the powers that a method does not use.
+#[derive(Debug)]
+pub(super) struct Weights {
+    degree: usize,
+    /// Coefficients of θ, θ², …, the last one first: `[S][P]`.
+    rows: Vec<f64>,
+}
+
+impl Weights {
+    pub(super) fn new(tableau: &Tableau) -> Self {
+        let rows = &tableau.dense[..tableau.stages()];
+        let degree = (0..POWERS).rev().find(|&p| rows.iter().any(|row| row[p] != 0.0)).map_or(1, |p| p + 1);
+        Self { degree, rows: rows.iter().flat_map(|row| row[..degree].iter().rev().copied()).collect() }
+    }
+
+    /// bᵢ(θ) of every stage in turn: the same bits as [`Tableau::dense_weight`].
+    pub(super) fn at(&self, theta: f64) -> impl Iterator<Item = f64> {
+        self.rows.chunks_exact(self.degree).map(move |row| row.iter().fold(0.0, |sum, p| theta * (p + sum)))
+    }
+
+    /// The state z + h Σ bᵢ(θ) kᵢ from the first stage and the others, where it has few entries, whose sums then stay in
+    /// registers; false: it has more.
+    pub(super) fn interpolate_few<R: Real>(
+        &self,
+        theta: f64,
+        z: &[R],
+        h: impl Fn(usize) -> R,
+        ks: (&[R], &[R]),
+        out: &mut [R],
+    ) -> bool {
+        match out.len() {
+            1 => self.interpolate::<R, 1>(theta, z, h, ks, out),
+            2 => self.interpolate::<R, 2>(theta, z, h, ks, out),
+            3 => self.interpolate::<R, 3>(theta, z, h, ks, out),
+            4 => self.interpolate::<R, 4>(theta, z, h, ks, out),
+            _ => return false,
+        }
+        true
+    }
+
+    fn interpolate<R: Real, const N: usize>(
+        &self,
+        theta: f64,
+        z: &[R],
+        h: impl Fn(usize) -> R,
+        (first, later): (&[R], &[R]),
+        out: &mut [R],
+    ) {
+        let mut weights = self.at(theta);
+        let weight = R::from_f64(weights.next().unwrap_or(0.0));
+        let mut sums: [R; N] = std::array::from_fn(|d| weight * first[d]);
+        for (weight, k) in weights.zip(later.as_chunks::<N>().0) {
+            let weight = R::from_f64(weight);
+            sums.iter_mut().zip(k).for_each(|(sum, k)| *sum += weight * *k);
+        }
+        for (d, (x, sum)) in out.iter_mut().zip(sums).enumerate() {
+            *x = z[d] + h(d) * sum;
+        }
+    }
+}
 
 /// The extra stages of a tile (see [`Tableau::extra`]), evaluated for steps that have an output inside.
 #[derive(Debug)]

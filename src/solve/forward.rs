@@ -246,10 +246,13 @@ impl<'a, R: Real> Outputs<'a, R> {
                 values.copy_from_slice(&kernel.z_new);
             } else {
                 let theta = (t - kernel.t[host]) / kernel.h[host];
-                self.weights.clear();
-                let weights = (0..kernel.tableau.stages()).map(|i| (i, kernel.tableau.dense_weight(i, theta)));
-                self.weights.extend(weights.filter(|(_, w)| *w != 0.0).map(|(i, w)| (i, R::from_f64(w))));
-                combine(values, &kernel.z, kernel.h_wide(), &kernel.ks, &self.weights);
+                let h = |i: usize| kernel.h_wide()[i];
+                if !kernel.weights.interpolate_few(theta, &kernel.z, h, kernel.ks.split_at(n), values) {
+                    self.weights.clear();
+                    let weights = kernel.weights.at(theta).enumerate().filter(|(_, w)| *w != 0.0);
+                    self.weights.extend(weights.map(|(i, w)| (i, R::from_f64(w))));
+                    combine(values, &kernel.z, kernel.h_wide(), &kernel.ks, &self.weights);
+                }
             }
             written += 1;
         }

@@ -1,5 +1,6 @@
 //! State, step lengths → stages, new state, error (for a whole tile at once).
 
+use super::dense::Weights;
 use super::options::{Norm, Options};
 use super::real::Real;
 use super::system::{ForwardStep, System};
@@ -22,6 +23,8 @@ pub(super) struct Kernel<R> {
     error_row: Row<R>,
     coarse_row: Row<R>,
     keep_states: bool,
+    /// Of dense output.
+    pub(super) weights: Weights,
     /// States at the start of the step.
     pub(super) z: Vec<R>,
     /// States at its end.
@@ -57,6 +60,7 @@ impl<R: Real> Kernel<R> {
             error_row: row(tableau.error.iter().copied()),
             coarse_row: row(tableau.coarse_error.iter().copied()),
             keep_states,
+            weights: Weights::new(tableau),
             z: vec![R::ZERO; n],
             z_new: vec![R::ZERO; n],
             ks: vec![R::ZERO; stages * n],
@@ -181,13 +185,6 @@ impl<R: Real> Kernel<R> {
             Some(block) => sys.rhs_keeping(t, z, dz, block),
             None => sys.rhs(t, z, dz),
         });
-    }
-
-    /// The whole step of a single lane. Returns the sum of the squared scaled errors.
-    pub(super) fn step_alone<S: System<R>>(&mut self, sys: &mut S, tolerances: [R; 2]) -> f64 {
-        self.h_wide.fill(R::from_f64(self.h[0]));
-        self.call_step(sys, tolerances);
-        self.error[0].to_f64()
     }
 
     fn call_step<S: System<R>>(&mut self, sys: &mut S, tolerances: [R; 2]) {

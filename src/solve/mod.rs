@@ -20,6 +20,7 @@
 )]
 
 mod adams;
+mod alone;
 mod backsolve;
 mod checkpoint;
 mod continuous;
@@ -45,6 +46,7 @@ mod system;
 mod tableau;
 mod tape;
 
+pub use alone::{ReverseAlone, StepAlone, TakenStep};
 pub use backsolve::backsolve;
 pub use continuous::interpolated;
 pub use control::{Controller, Law};

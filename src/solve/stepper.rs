@@ -228,8 +228,8 @@ impl<'o> Stepper<'o> {
                 self.accepted[members].fill(false);
                 continue;
             }
-            let error = (sum / count.max(1) as f64).sqrt();
-            let good = self.clocks[group].judge(error, self.order, self.options);
+            let square = sum / count.max(1) as f64;
+            let good = self.clocks[group].judge_square(square, self.order, self.options);
             for lane in members {
                 self.accepted[lane] = good && self.running[lane];
                 if !self.running[lane] {

@@ -1,5 +1,6 @@
 //! What an integration reads and what it returns.
 
+use super::alone::{ReverseAlone, StepAlone, TakenStep};
 use super::failure::Failure;
 use super::implicit::differences;
 use super::real::Real;
@@ -35,6 +36,14 @@ pub trait System<R: Real> {
 
     /// All stages, the new state and the error of a step of the method that the system was made for.
     fn step(&mut self, _: &mut ForwardStep<R>) {}
+
+    /// The operands and results of [`Self::step_alone`]. Only of one lane with [`Self::whole_steps`].
+    fn alone(&mut self) -> StepAlone<'_, R> {
+        unreachable!("a system without whole steps")
+    }
+
+    /// The same as [`Self::step`] from `t` to `t_next`, of length `h`, in the buffers of [`Self::alone`].
+    fn step_alone(&mut self, _t: f64, _t_next: f64, _h: R) {}
 
     /// What is known of the structure of ∂f/∂z; `None`: nothing.
     fn sparsity(&self) -> Option<Arc<Sparsity>> {
@@ -118,6 +127,18 @@ pub trait AdjointSystem<R: Real>: System<R> {
 
     /// The reverse of [`System::step`]; cotangents of the parameters are added to the system's own accumulators.
     fn reverse_step(&mut self, _: &mut ReverseStep<R>) {}
+
+    /// Further operands and the results of [`Self::reverse_alone`]. Only of one lane with [`System::whole_steps`].
+    fn alone_in_reverse(&mut self) -> ReverseAlone<'_, R> {
+        unreachable!("a system without whole steps")
+    }
+
+    /// The same as [`Self::reverse_step`], in the buffers of [`Self::alone_in_reverse`]; cotangents of the parameters
+    /// stay there until [`Self::end_reverse`].
+    fn reverse_alone(&mut self, _: &TakenStep<R>) {}
+
+    /// Adds the cotangents of the parameters that [`Self::reverse_alone`] has summed up to the accumulators.
+    fn end_reverse(&mut self) {}
 
     /// f and wᵀ∂f/∂z at once, for systems that can share work between them.
     fn augmented(&mut self, t: &[f64], z: &[R], w: &[R], dz: &mut [R], z_bar: &mut [R], t_bar: &mut [R]) {

@@ -88,47 +88,39 @@ impl<R: Real> Tape<R> {
         }
     }
 
-    /// Adds a step of the only lane.
-    pub(super) fn push_alone(&mut self, s: f64, z_new: &[R], ks: &[R]) {
-        if self.limit.is_some() {
-            self.push_bounded(0, s, z_new, ks);
+    /// Adds a step of the only lane, with its first stage and the others.
+    pub(super) fn push_alone(&mut self, s: f64, z_new: &[R], first: &[R], later: &[R]) {
+        let last = later.len() - z_new.len();
+        let tape = &mut self.lanes[0];
+        if let Some(limit) = self.limit {
+            tape.push_bounded(0, s, (z_new, 1), if self.stages_kept { &later[last..] } else { &[] }, limit);
             return;
         }
-        let tape = &mut self.lanes[0];
         grow(&mut tape.s, 1);
         tape.s.push(s);
-        tape.keep_alone(z_new, if self.stages_kept { &ks[..ks.len() - z_new.len()] } else { &[] });
+        tape.keep_alone(z_new, if self.stages_kept { first } else { &[] });
+        if self.stages_kept {
+            grow(&mut tape.k, last);
+            tape.k.extend_from_slice(&later[..last]);
+        }
     }
 
     /// Adds a step of one lane that ends at `s` in `z_new` `[D][L]`; `ks` is `[S][D][L]`.
     pub(super) fn push(&mut self, lane: usize, s: f64, z_new: &[R], ks: &[R]) {
         let lanes = self.lanes.len();
-        if self.limit.is_some() {
-            self.push_bounded(lane, s, z_new, ks);
+        let (before, last) = ks.split_at(ks.len() - z_new.len());
+        let tape = &mut self.lanes[lane];
+        if let Some(limit) = self.limit {
+            tape.push_bounded(lane, s, (z_new, lanes), if self.stages_kept { last } else { &[] }, limit);
             return;
         }
+        grow(&mut tape.s, 1);
+        tape.s.push(s);
+        let ks = if self.stages_kept { before } else { &[] };
         if lanes == 1 {
-            self.push_alone(s, z_new, ks);
-            return;
-        }
-        let tape = &mut self.lanes[lane];
-        grow(&mut tape.s, 1);
-        tape.s.push(s);
-        tape.keep(lane, z_new, lanes, if self.stages_kept { &ks[..ks.len() - z_new.len()] } else { &[] });
-    }
-
-    /// The same where there is a limit: the state goes in if it is one of those to keep, with the stage there.
-    fn push_bounded(&mut self, lane: usize, s: f64, z_new: &[R], ks: &[R]) {
-        let (lanes, Some(limit)) = (self.lanes.len().max(1), self.limit) else { return };
-        let tape = &mut self.lanes[lane];
-        grow(&mut tape.s, 1);
-        tape.s.push(s);
-        let stages = if self.stages_kept { &ks[ks.len() - z_new.len()..] } else { &[] };
-        let dim = z_new.len() / lanes;
-        if tape.makes_room(limit, tape.z.len() / dim.max(1)) {
-            room(&mut tape.z, dim, limit);
-            room(&mut tape.k, stages.len() / lanes, limit);
-            tape.keep(lane, z_new, lanes, stages);
+            tape.keep_alone(z_new, ks);
+        } else {
+            tape.keep(lane, z_new, lanes, ks);
         }
     }
 
@@ -148,6 +140,18 @@ impl<R: Real> Tape<R> {
 }
 
 impl<R: Real> LaneTape<R> {
+    /// Adds a step where there is a limit: the state `[D][L]` goes in if it is one of those to keep, with the stage there.
+    fn push_bounded(&mut self, lane: usize, s: f64, (z_new, lanes): (&[R], usize), stages: &[R], limit: usize) {
+        grow(&mut self.s, 1);
+        self.s.push(s);
+        let dim = z_new.len() / lanes;
+        if self.makes_room(limit, self.z.len() / dim.max(1)) {
+            room(&mut self.z, dim, limit);
+            room(&mut self.k, stages.len() / lanes, limit);
+            self.keep(lane, z_new, lanes, stages);
+        }
+    }
+
     /// Position, index and order of the scheme of a step of an implicit method.
     pub(super) fn push_single(&mut self, s: f64, scheme: (usize, usize)) {
         let small = |x: usize| u8::try_from(x).unwrap_or(u8::MAX);

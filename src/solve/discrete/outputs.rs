@@ -67,10 +67,9 @@ impl<R: Real> Reverse<'_, R> {
         let h = self.kernel.h[host];
         let theta = (t - self.kernel.t[host]) / h;
         let bar = &self.values_bar[j * n..][..n];
-        for stage in 0..tableau.stages() {
-            let weight = R::from_f64(h * tableau.dense_weight(stage, theta));
+        for (weight, dense) in self.kernel.weights.at(theta).zip(self.dense.chunks_exact_mut(n.max(1))) {
+            let weight = R::from_f64(h * weight);
             if weight != R::ZERO {
-                let dense = &mut self.dense[stage * n..(stage + 1) * n];
                 dense.iter_mut().zip(bar).for_each(|(dense, bar)| *dense += weight * *bar);
             }
         }
@@ -92,7 +91,7 @@ impl<R: Real> Reverse<'_, R> {
     }
 
     /// The output that is the end of the integration.
-    fn end_output(&mut self, lane: usize) {
+    pub(super) fn end_output(&mut self, lane: usize) {
         let (n, lanes) = (self.kernel.n(), self.kernel.lanes);
         let last = self.mu.len() - n;
         let j = self.schedule.owner[lane];
