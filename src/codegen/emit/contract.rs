@@ -10,10 +10,24 @@ const SMALL: i64 = 8;
 
 impl Emitter<'_, '_> {
     pub(super) fn contract(&mut self, c: &Contraction) {
-        match matrix_product(c) {
-            Some(product) => self.gemm(&product, c),
-            None => self.sum_nest(c),
+        if let Some(rows) = rows(c) {
+            self.row_sums(&rows, c);
+        } else if let Some(product) = matrix_product(c) {
+            self.gemm(&product, c);
+        } else {
+            self.sum_nest(c);
         }
+    }
+
+    fn row_sums(&mut self, rows: &[Axis; 2], c: &Contraction) {
+        let [m, k] = rows;
+        let words = [m.size, 1, k.size, m.steps[0], 1, 0, 0, m.steps[2], 1, i64::from(c.add)];
+        let at = self.imports.describe(&words);
+        let description = self.b.ins().iadd_imm_s(self.words, at);
+        let f = self.imports.kernel(self.b.func, "row_sums");
+        let (a, out) = (self.address(&c.operands[0].0), self.address(&c.out.0));
+        let (a, out) = (self.pointer(a), self.pointer(out));
+        self.b.ins().call(f, &[description, a, a, out]);
     }
 
     /// The matrix product in a nest of loops over what is left.
@@ -96,6 +110,20 @@ struct Product {
     n: Axis,
     k: Axis,
     outer: Vec<Axis>,
+}
+
+/// The rows and the terms of a sum over contiguous rows, where a call is worth it.
+fn rows(c: &Contraction) -> Option<[Axis; 2]> {
+    let [operand] = c.operands.as_slice() else { return None };
+    let one = |sizes: &[i64], steps: [Axes; 2]| {
+        let (sizes, steps) = collapse(sizes, &steps);
+        let of = |i: usize| Axis { size: sizes[i], steps: [steps[0][i], 0, steps[1][i]] };
+        (sizes.len() == 1).then(|| of(0))
+    };
+    let still = c.summed.iter().map(|_| 0).collect();
+    let terms = one(&c.summed, [operand.2.iter().copied().collect(), still])?;
+    let rows = one(&c.kept, [operand.1.iter().copied().collect(), c.out.1.iter().copied().collect()])?;
+    (terms.steps[0] == 1 && rows.size >= 4 && rows.size * terms.size >= 64).then_some([rows, terms])
 }
 
 /// The largest matrix product in a contraction of two operands, if one is worth a call.

@@ -37,6 +37,7 @@ macro_rules! avx2_lanes {
             type Elem = $elem;
             type Mask = $vector;
             const WIDTH: usize = $width;
+            const MANY: bool = false;
 
             #[inline(always)]
             unsafe fn splat(value: $elem) -> Self {

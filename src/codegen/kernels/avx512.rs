@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::avx2::{sum_f32 as sum_f32x8, sum_f64 as sum_f64x4};
-use super::lanes::Lanes;
+use super::lanes::{Lanes, TOGETHER};
 
 /// Eight f64.
 #[derive(Clone, Copy)]
@@ -19,7 +19,7 @@ macro_rules! avx512_lanes {
         $splat:ident $load:ident $store:ident $maskload:ident $maskstore:ident
         $add:ident $sub:ident $mul:ident $div:ident $sqrt:ident $fma:ident $fnma:ident
         $cmp:ident $blend:ident $and:ident $or:ident $xor:ident
-        $to_int:ident $from_int:ident $int_add:ident $shl:ident $shr:ident, $sum:expr, $strided:expr
+        $to_int:ident $from_int:ident $int_add:ident $shl:ident $shr:ident, $sum:expr, $sums:expr, $strided:expr
     ) => {
         impl $name {
             #[inline(always)]
@@ -34,6 +34,7 @@ macro_rules! avx512_lanes {
             type Elem = $elem;
             type Mask = $mask;
             const WIDTH: usize = $width;
+            const MANY: bool = true;
 
             #[inline(always)]
             unsafe fn splat(value: $elem) -> Self {
@@ -154,6 +155,11 @@ macro_rules! avx512_lanes {
                 // SAFETY: see the impl.
                 unsafe { $sum(self.0) }
             }
+            #[inline(always)]
+            unsafe fn sums(vectors: &[Self; TOGETHER]) -> [$elem; TOGETHER] {
+                // SAFETY: see the impl.
+                unsafe { $sums(vectors) }
+            }
         }
     };
 }
@@ -163,14 +169,14 @@ avx512_lanes!(
     _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_maskz_loadu_pd _mm512_mask_storeu_pd
     _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_sqrt_pd _mm512_fmadd_pd _mm512_fnmadd_pd
     _mm512_cmp_pd_mask _mm512_mask_blend_pd _mm512_and_pd _mm512_or_pd _mm512_xor_pd
-    _mm512_castpd_si512 _mm512_castsi512_pd _mm512_add_epi64 _mm512_slli_epi64 _mm512_srli_epi64, sum_f64, strided_f64
+    _mm512_castpd_si512 _mm512_castsi512_pd _mm512_add_epi64 _mm512_slli_epi64 _mm512_srli_epi64, sum_f64, sums_f64, strided_f64
 );
 avx512_lanes!(
     F32x16, f32, __m512, 16, 23, __mmask16,
     _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_maskz_loadu_ps _mm512_mask_storeu_ps
     _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_sqrt_ps _mm512_fmadd_ps _mm512_fnmadd_ps
     _mm512_cmp_ps_mask _mm512_mask_blend_ps _mm512_and_ps _mm512_or_ps _mm512_xor_ps
-    _mm512_castps_si512 _mm512_castsi512_ps _mm512_add_epi32 _mm512_slli_epi32 _mm512_srli_epi32, sum_f32, strided_f32
+    _mm512_castps_si512 _mm512_castsi512_ps _mm512_add_epi32 _mm512_slli_epi32 _mm512_srli_epi32, sum_f32, sums_f32, strided_f32
 );
 
 #[inline(always)]
@@ -183,6 +189,70 @@ unsafe fn sum_f64(v: __m512d) -> f64 {
 unsafe fn sum_f32(v: __m512) -> f32 {
     // SAFETY: AVX-512F + DQ are promised by the caller, and contain AVX.
     unsafe { sum_f32x8(_mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v))) }
+}
+
+/// Two vectors folded into one by an addition of two shuffles of them.
+macro_rules! fold {
+    ($add:ident($low:expr, $high:expr); $a:expr, $b:expr) => {{
+        let (a, b) = ($a, $b);
+        $add($low(a, b), $high(a, b))
+    }};
+}
+
+/// Upper halves onto lower ones as in `sum_f64`, two vectors in one.
+#[inline(always)]
+unsafe fn sums_f64(v: &[F64x8; TOGETHER]) -> [f64; TOGETHER] {
+    macro_rules! halves {
+        ($a:expr, $b:expr) => {
+            fold!(_mm512_add_pd(_mm512_shuffle_f64x2::<0x44>, _mm512_shuffle_f64x2::<0xee>); $a, $b)
+        };
+    }
+    macro_rules! four {
+        ($i:expr) => {
+            fold!(_mm512_add_pd(_mm512_shuffle_f64x2::<0x88>, _mm512_shuffle_f64x2::<0xdd>);
+                halves!(v[$i].0, v[$i + 2].0), halves!(v[$i + 4].0, v[$i + 6].0))
+        };
+    }
+    macro_rules! eight {
+        ($i:expr) => {
+            fold!(_mm512_add_pd(_mm512_unpacklo_pd, _mm512_unpackhi_pd); four!($i), four!($i + 1))
+        };
+    }
+    let mut sums = [0.0; TOGETHER];
+    // SAFETY: AVX-512F is promised by the caller.
+    unsafe {
+        _mm512_storeu_pd(sums.as_mut_ptr(), eight!(0));
+        _mm512_storeu_pd(sums.as_mut_ptr().add(8), eight!(8));
+    }
+    sums
+}
+
+/// Upper halves onto lower ones as in `sum_f32`, two vectors in one.
+#[inline(always)]
+unsafe fn sums_f32(v: &[F32x16; TOGETHER]) -> [f32; TOGETHER] {
+    macro_rules! halves {
+        ($a:expr, $b:expr) => {
+            fold!(_mm512_add_ps(_mm512_shuffle_f32x4::<0x44>, _mm512_shuffle_f32x4::<0xee>); $a, $b)
+        };
+    }
+    macro_rules! four {
+        ($i:expr) => {
+            fold!(_mm512_add_ps(_mm512_shuffle_f32x4::<0x88>, _mm512_shuffle_f32x4::<0xdd>);
+                halves!(v[$i].0, v[$i + 4].0), halves!(v[$i + 8].0, v[$i + 12].0))
+        };
+    }
+    macro_rules! eight {
+        ($i:expr) => {
+            fold!(_mm512_add_ps(_mm512_unpacklo_ps, _mm512_unpackhi_ps); four!($i), four!($i + 1))
+        };
+    }
+    let mut sums = [0.0; TOGETHER];
+    // SAFETY: AVX-512F is promised by the caller.
+    unsafe {
+        let all = fold!(_mm512_add_ps(_mm512_shuffle_ps::<0x44>, _mm512_shuffle_ps::<0xee>); eight!(0), eight!(2));
+        _mm512_storeu_ps(sums.as_mut_ptr(), all);
+    }
+    sums
 }
 
 /// Loads one by one: the gathering instruction is slower on AMD's CPUs.

@@ -70,6 +70,9 @@ pub trait Elem: Copy + PartialEq + PartialOrd + std::fmt::Debug + 'static {
     fn scalar_cos(self) -> Self;
 }
 
+/// Vectors whose lanes are summed together.
+pub const TOGETHER: usize = 16;
+
 /// A vector register of `WIDTH` elements.
 ///
 /// # Safety
@@ -79,6 +82,8 @@ pub unsafe trait Lanes: Copy {
     type Elem: Elem;
     type Mask: Copy;
     const WIDTH: usize;
+    /// Whether there are 32 registers, and not 16.
+    const MANY: bool;
 
     unsafe fn splat(value: Self::Elem) -> Self;
     unsafe fn load(from: *const Self::Elem) -> Self;
@@ -115,6 +120,17 @@ pub unsafe trait Lanes: Copy {
 
     /// The sum of the lanes in a fixed order (halves folded together).
     unsafe fn sum(self) -> Self::Elem;
+
+    /// [`Self::sum`] of each: the same bits.
+    #[inline(always)]
+    unsafe fn sums(vectors: &[Self; TOGETHER]) -> [Self::Elem; TOGETHER] {
+        let mut sums = [Self::Elem::ZERO; TOGETHER];
+        for (sum, vector) in sums.iter_mut().zip(vectors) {
+            // SAFETY: the caller has promised the tier.
+            *sum = unsafe { vector.sum() };
+        }
+        sums
+    }
 
     /// |self|.
     #[inline(always)]

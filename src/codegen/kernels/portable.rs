@@ -15,6 +15,7 @@ macro_rules! portable_lanes {
             type Elem = $elem;
             type Mask = [bool; $width];
             const WIDTH: usize = $width;
+            const MANY: bool = false;
 
             #[inline(always)]
             unsafe fn splat(value: $elem) -> Self {

@@ -1,7 +1,7 @@
 //! Register-blocked products without packing, for matrices that stay in the first-level cache.
 
 use super::gemm::{Gemm, at, at_mut, write};
-use super::lanes::{Elem, Lanes};
+use super::lanes::{Elem, Lanes, TOGETHER};
 
 /// Rows of C a block holds; columns (in vectors) when several rows, and when one row, are held.
 const ROWS: usize = 4;
@@ -17,6 +17,10 @@ pub(super) unsafe fn columns<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const
     let mut i = 0;
     // SAFETY: the blocks partition the rows of C.
     unsafe {
+        while L::MANY && i + 2 * ROWS <= desc.m {
+            row_panel::<L, { 2 * ROWS }, VECTORS>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row));
+            i += 2 * ROWS;
+        }
         while i + ROWS <= desc.m {
             row_panel::<L, ROWS, VECTORS>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row));
             i += ROWS;
@@ -46,18 +50,20 @@ unsafe fn row_panel<L: Lanes, const R: usize, const V: usize>(
             column_block::<L, R, V, false>(desc, a, b.add(j), c.add(j), L::WIDTH);
             j += V * L::WIDTH;
         }
-        // Fewer than V whole vectors are left (one row: up to seven, taken three at a time), then a part of one.
-        while j + L::WIDTH <= desc.n {
-            let vectors = ((desc.n - j) / L::WIDTH).min(3);
-            match vectors {
-                1 => column_block::<L, R, 1, false>(desc, a, b.add(j), c.add(j), L::WIDTH),
-                2 => column_block::<L, R, 2, false>(desc, a, b.add(j), c.add(j), L::WIDTH),
-                _ => column_block::<L, R, 3, false>(desc, a, b.add(j), c.add(j), L::WIDTH),
+        // Fewer than V whole vectors are left (one row: up to seven), taken three at a time, the last one in part.
+        while j < desc.n {
+            let left = desc.n - j;
+            let (vectors, last) = (left.div_ceil(L::WIDTH).min(3), left % L::WIDTH);
+            let (b, c) = (b.add(j), c.add(j));
+            match (vectors, vectors * L::WIDTH > left) {
+                (1, false) => column_block::<L, R, 1, false>(desc, a, b, c, L::WIDTH),
+                (1, true) => column_block::<L, R, 1, true>(desc, a, b, c, last),
+                (2, false) => column_block::<L, R, 2, false>(desc, a, b, c, L::WIDTH),
+                (2, true) => column_block::<L, R, 2, true>(desc, a, b, c, last),
+                (_, false) => column_block::<L, R, 3, false>(desc, a, b, c, L::WIDTH),
+                (_, true) => column_block::<L, R, 3, true>(desc, a, b, c, last),
             }
             j += vectors * L::WIDTH;
-        }
-        if j < desc.n {
-            column_block::<L, R, 1, true>(desc, a, b.add(j), c.add(j), desc.n - j);
         }
     }
 }
@@ -112,15 +118,21 @@ pub(super) unsafe fn dots<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const L:
     let mut j = 0;
     // SAFETY: the blocks partition the columns of C.
     unsafe {
+        while L::MANY && j + 4 <= desc.n {
+            dot_panel::<L, 4, 4>(desc, a, at(b, j, desc.b_col), at_mut(c, j, desc.c_col));
+            j += 4;
+        }
         while j + 3 <= desc.n {
             dot_panel::<L, ROWS, 3>(desc, a, at(b, j, desc.b_col), at_mut(c, j, desc.c_col));
             j += 3;
         }
         let (b, c) = (at(b, j, desc.b_col), at_mut(c, j, desc.c_col));
-        match desc.n - j {
-            0 => {}
-            1 => dot_panel::<L, 8, 1>(desc, a, b, c),
-            _ => dot_panel::<L, ROWS, 2>(desc, a, b, c),
+        match (desc.n - j, L::MANY) {
+            (0, _) => {}
+            (1, false) => dot_panel::<L, 8, 1>(desc, a, b, c),
+            (1, true) => dot_panel::<L, 16, 1>(desc, a, b, c),
+            (_, false) => dot_panel::<L, ROWS, 2>(desc, a, b, c),
+            (_, true) => dot_panel::<L, 8, 2>(desc, a, b, c),
         }
     }
 }
@@ -189,10 +201,85 @@ unsafe fn dot_block<L: Lanes, const R: usize, const S: usize>(
             }
             l += L::WIDTH;
         }
-        for (r, sums) in sums.iter().enumerate() {
-            for (s, sum) in sums.iter().enumerate() {
-                write(desc, at_mut(at_mut(c, r, desc.c_row), s, desc.c_col), sum.sum());
+        write_sums::<L, R, S>(desc, &sums, c);
+    }
+}
+
+/// The sums of the lanes of a block, to C.
+#[inline(always)]
+unsafe fn write_sums<L: Lanes, const R: usize, const S: usize>(desc: &Gemm, sums: &[[L; S]; R], c: *mut L::Elem) {
+    // SAFETY: r < R and s < S elements exist.
+    unsafe {
+        if R * S < 4 {
+            for (r, sums) in sums.iter().enumerate() {
+                for (s, sum) in sums.iter().enumerate() {
+                    write(desc, at_mut(at_mut(c, r, desc.c_row), s, desc.c_col), sum.sum());
+                }
+            }
+            return;
+        }
+        let mut vectors = [L::splat(L::Elem::ZERO); TOGETHER];
+        for (vector, sum) in vectors.iter_mut().zip(sums.as_flattened()) {
+            *vector = *sum;
+        }
+        let totals = L::sums(&vectors);
+        let side_by_side = if S == 1 { desc.c_row == 1 } else { desc.c_col == 1 && desc.c_row == S.cast_signed() };
+        if side_by_side {
+            let mut i = 0;
+            while i < R * S {
+                let (count, to) = ((R * S - i).min(L::WIDTH), c.add(i));
+                let new = L::load_first(totals.as_ptr().add(i), count);
+                (if desc.accumulate == 0 { new } else { L::load_first(to, count).add(new) }).store_first(to, count);
+                i += count;
+            }
+            return;
+        }
+        for (r, totals) in totals.chunks_exact(S).take(R).enumerate() {
+            for (s, total) in totals.iter().enumerate() {
+                write(desc, at_mut(at_mut(c, r, desc.c_row), s, desc.c_col), *total);
             }
         }
+    }
+}
+
+/// C (+)= the sums of the rows of A, which are contiguous (a_col = 1); n and B do not count.
+///
+/// # Safety
+/// The CPU has the tier of `L`; A and C of `GemmKernel`; a_col = 1.
+#[inline(always)]
+pub(super) unsafe fn row_sums<L: Lanes>(desc: &Gemm, a: *const L::Elem, c: *mut L::Elem) {
+    let mut i = 0;
+    // SAFETY: the blocks partition the rows.
+    unsafe {
+        while i + TOGETHER <= desc.m {
+            row_block::<L, TOGETHER>(desc, at(a, i, desc.a_row), at_mut(c, i, desc.c_row));
+            i += TOGETHER;
+        }
+        while i + 4 <= desc.m {
+            row_block::<L, 4>(desc, at(a, i, desc.a_row), at_mut(c, i, desc.c_row));
+            i += 4;
+        }
+        while i < desc.m {
+            row_block::<L, 1>(desc, at(a, i, desc.a_row), at_mut(c, i, desc.c_row));
+            i += 1;
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn row_block<L: Lanes, const R: usize>(desc: &Gemm, a: *const L::Elem, c: *mut L::Elem) {
+    // SAFETY: as in `dot_block`.
+    unsafe {
+        let mut sums = [[L::splat(L::Elem::ZERO)]; R];
+        let mut l = 0;
+        while l < desc.k {
+            let left = desc.k - l;
+            for (r, sum) in sums.iter_mut().enumerate() {
+                let from = at(a, r, desc.a_row).add(l);
+                sum[0] = sum[0].add(if left >= L::WIDTH { L::load(from) } else { L::load_first(from, left) });
+            }
+            l += L::WIDTH;
+        }
+        write_sums::<L, R, 1>(desc, &sums, c);
     }
 }

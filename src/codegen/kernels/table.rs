@@ -9,7 +9,7 @@ use super::avx512::{F32x16, F64x8};
 use super::conv::{ConvDesc, ConvKernel};
 use super::gemm::{Gemm, GemmKernel};
 use super::portable::Array;
-use super::{conv, gemm, scalar, tiles};
+use super::{conv, gemm, scalar, small_gemm, tiles};
 
 /// y\[i\] = f(x\[i\]) for i < n; `x == y` is allowed, partial overlap is not.
 pub type UnaryTile<T> = unsafe extern "C" fn(x: *const T, y: *mut T, n: usize);
@@ -77,6 +77,10 @@ pub struct Kernels {
     pub gemm_f64: GemmKernel<f64>,
     /// Matrix product in f32.
     pub gemm_f32: GemmKernel<f32>,
+    /// Sums of rows in f64: A → C; B and n do not count, and rows of A are contiguous.
+    pub row_sums_f64: GemmKernel<f64>,
+    /// Sums of rows in f32.
+    pub row_sums_f32: GemmKernel<f32>,
     /// Convolution in f64.
     pub conv_f64: ConvKernel<f64>,
     /// Convolution in f32.
@@ -134,6 +138,17 @@ macro_rules! tier {
             }
 
             #[$feature]
+            unsafe extern "C" fn row_sums_f64(desc: *const Gemm, a: *const f64, _: *const f64, c: *mut f64) {
+                // SAFETY: as above.
+                unsafe { small_gemm::row_sums::<$f64>(&*desc, a, c) }
+            }
+            #[$feature]
+            unsafe extern "C" fn row_sums_f32(desc: *const Gemm, a: *const f32, _: *const f32, c: *mut f32) {
+                // SAFETY: as above.
+                unsafe { small_gemm::row_sums::<$f32>(&*desc, a, c) }
+            }
+
+            #[$feature]
             unsafe extern "C" fn conv_f64(
                 desc: *const ConvDesc, a: *const f64, b: *const f64, out: *mut f64, scratch: *mut f64,
             ) {
@@ -154,7 +169,7 @@ macro_rules! tier {
             ];
 
             pub(super) static KERNELS: Kernels = Kernels {
-                tier: Tier::$tier, unary: UNARY, gemm_f64, gemm_f32, conv_f64, conv_f32,
+                tier: Tier::$tier, unary: UNARY, gemm_f64, gemm_f32, row_sums_f64, row_sums_f32, conv_f64, conv_f32,
             };
         }
     };

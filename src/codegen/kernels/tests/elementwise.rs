@@ -220,6 +220,6 @@ fn symbols_are_distinct_and_complete() {
     let mut names: Vec<&str> = symbols().iter().map(|(name, _)| *name).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), 4 + 2 * kernels().unary.len() + 2 * BINARY.len());
+    assert_eq!(names.len(), 6 + 2 * kernels().unary.len() + 2 * BINARY.len());
     assert!(["tanh_f64", "digamma_f32", "pow_f64", "gemm_f32"].iter().all(|name| names.contains(name)));
 }

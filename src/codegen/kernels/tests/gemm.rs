@@ -129,3 +129,43 @@ fn a_column_does_not_depend_on_its_neighbours() {
         }
     }
 }
+
+/// The sum of a row, and a dot product, have the same bits alone as among others.
+#[test]
+fn sums_do_not_depend_on_their_neighbours() {
+    let value32 = |seed: usize, i: usize| value(seed, i) as f32;
+    for kernels in Tier::supported().into_iter().filter_map(Tier::kernels) {
+        for k in [1, 3, 8, 16, 20, 37] {
+            let m = 43;
+            let (a, b) = ((0..m * k).map(|i| value(1, i)).collect::<Vec<_>>(), (0..3 * k).map(|i| value(2, i)));
+            let a32: Vec<f32> = (0..m * k).map(|i| value32(1, i)).collect();
+            let b: Vec<f64> = b.collect();
+            let row = k.cast_signed();
+            let call = |first: usize, m: usize, n: usize| {
+                let (mut sums, mut sums32, mut dots) = (vec![0.5; m], vec![0.5; m], vec![0.0; m * n]);
+                let gemm = describe(m, n, k, [(row, 1), (1, row), (n.cast_signed(), 1)], 1);
+                let rows = Gemm { c_row: 1, ..gemm };
+                // SAFETY: the buffers have the described elements.
+                unsafe {
+                    let a = a.as_ptr().add(first * k);
+                    (kernels.row_sums_f64)(&raw const rows, a, a, sums.as_mut_ptr());
+                    let a32 = a32.as_ptr().add(first * k);
+                    (kernels.row_sums_f32)(&raw const rows, a32, a32, sums32.as_mut_ptr());
+                    (kernels.gemm_f64)(&raw const gemm, a, b.as_ptr(), dots.as_mut_ptr());
+                }
+                (sums, sums32, dots)
+            };
+            let (sums, sums32, dots) = call(0, m, 3);
+            for i in 0..m {
+                let exact: f64 = 0.5 + a[i * k..][..k].iter().sum::<f64>();
+                assert!((sums[i] - exact).abs() < 1e-14 * k as f64, "{:?}: {} not {exact}", kernels.tier, sums[i]);
+                assert!((f64::from(sums32[i]) - exact).abs() < 1e-6 * k as f64, "{:?} f32", kernels.tier);
+                let (sum, sum32, dot) = call(i, 1, 3);
+                assert_eq!((sum[0].to_bits(), sum32[0].to_bits()), (sums[i].to_bits(), sums32[i].to_bits()));
+                if k > 1 {
+                    assert_eq!(dot, dots[i * 3..][..3], "{:?} row {i} of {k}", kernels.tier);
+                }
+            }
+        }
+    }
+}
