@@ -164,17 +164,22 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
     Ok(Model { systems, value, gradient, outputs, natural, threads: settings.threads, lowered })
 }
 
-/// What right-hand sides leave for their pull-backs: steps are kept, and those of one lane are those of all.
+/// What right-hand sides leave for their pull-backs, where steps are kept; of samples that step on their own, values of
+/// single samples, beside the stages.
 pub fn kept(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> Vec<NodeId> {
     let options = &system.options;
     let together = lanes == 1 || options.stepping == Stepping::Batch;
     let runge_kutta = !matches!(options.method, Method::Adams | Method::Implicit(_)) && options.keeps_steps();
     let discrete = system.pulled_by() == Gradient::Discrete && system.events.is_none();
-    if !(together && runge_kutta && discrete) || step_graphs(g, parts, options, lanes).is_some() {
+    if !(runge_kutta && discrete && (together || options.keep_stages))
+        || step_graphs(g, parts, options, lanes).is_some()
+    {
         return Vec::new();
     }
     let bars: Vec<NodeId> = parts.bars.iter().flatten().flatten().copied().collect();
-    opt::worth_keeping(g, parts.rhs, &bars)
+    let mut kept = opt::worth_keeping(g, parts.rhs, &bars);
+    kept.retain(|&id| together || g.batched(id));
+    kept
 }
 
 /// The code generator made no code of a model that is correct.

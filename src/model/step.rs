@@ -129,15 +129,16 @@ impl<'k, T: Number> StepsAlone<'k, T> {
     pub fn forward(&mut self) -> StepAlone<'_, T> {
         let (dim, results) = (self.forward.input(0).len(), self.forward.output(0).start);
         let later = self.forward.output(0).len();
-        let (mut given, mut rest) = self.forward.values().split_at_mut(results);
+        let (given, rest) = self.forward.values().split_at_mut(results);
+        let (mut given, mut rest) = (Rest(given), Rest(rest));
         StepAlone {
-            z: head(&mut given, dim),
-            h: head(&mut given, 1),
-            first: head(&mut given, dim),
-            tolerances: head(&mut given, 2),
-            later: head(&mut rest, later),
-            z_new: head(&mut rest, dim),
-            error: head(&mut rest, 1),
+            z: given.head(dim),
+            h: given.head(1),
+            first: given.head(dim),
+            tolerances: given.head(2),
+            later: rest.head(later),
+            z_new: rest.head(dim),
+            error: rest.head(1),
         }
     }
 
@@ -154,17 +155,17 @@ impl<'k, T: Number> StepsAlone<'k, T> {
         let frame = self.reverse.as_mut().expect("a pull-back");
         let (dim, stages) = (frame.input(0).len(), frame.input(2).len());
         let (results, dense) = (frame.output(0).start, frame.input(REVERSE_GIVEN + 1).start);
-        let (given, mut rest) = frame.values().split_at_mut(results);
-        let mut given = &mut given[dense..];
+        let (given, rest) = frame.values().split_at_mut(results);
+        let (mut given, mut rest) = (Rest(&mut given[dense..]), Rest(rest));
         ReverseAlone {
-            dense: head(&mut given, stages),
-            carry: head(&mut given, dim),
-            z_new_bar: head(&mut given, dim),
-            z_bar: head(&mut given, dim),
-            total: head(&mut rest, dim),
-            first_bar: head(&mut rest, dim),
-            t_bar: head(&mut rest, 1),
-            h_bar: head(&mut rest, 1),
+            dense: given.head(stages),
+            carry: given.head(dim),
+            z_new_bar: given.head(dim),
+            z_bar: given.head(dim),
+            total: rest.head(dim),
+            first_bar: rest.head(dim),
+            t_bar: rest.head(1),
+            h_bar: rest.head(1),
         }
     }
 
@@ -205,9 +206,14 @@ fn set_times<T: Number>(whole: &WholeStep<T>, frame: &mut Frame<T>, times: usize
     }
 }
 
-/// Takes the first `n` off.
-fn head<'a, T>(rest: &mut &'a mut [T], n: usize) -> &'a mut [T] {
-    let (head, tail) = std::mem::take(rest).split_at_mut(n);
-    *rest = tail;
-    head
+/// What is left of a piece of memory.
+struct Rest<'a, T>(&'a mut [T]);
+
+impl<'a, T> Rest<'a, T> {
+    /// Takes the first `n` off.
+    fn head(&mut self, n: usize) -> &'a mut [T] {
+        let (head, tail) = std::mem::take(&mut self.0).split_at_mut(n);
+        self.0 = tail;
+        head
+    }
 }

@@ -6,6 +6,7 @@
 //! the cotangent of the new state. The cotangent of the first stage is handed to the last stage of the step before,
 //! which is the same evaluation.
 
+mod load;
 mod outputs;
 mod single;
 
@@ -64,10 +65,15 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
         return reverse.cotangents;
     }
     reverse.replay_what_is_not_kept(options);
-    for back in 0..longest {
+    let attempts = tape.kept.attempts();
+    if attempts.is_some() && longest > 0 {
+        reverse.final_slopes(sys);
+    }
+    for back in 0..attempts.filter(|_| longest > 0).unwrap_or(longest) {
+        reverse.choose(attempts, back);
         reverse.load(sys, back);
         reverse.evaluate_extra(sys);
-        reverse.outputs(back);
+        reverse.outputs();
         reverse.extra_stages(sys);
         reverse.penalties();
         if sys.whole_steps() {
@@ -119,8 +125,12 @@ struct Reverse<'a, R: Real> {
     together: bool,
     /// Outputs not yet reached going backwards, `[L]`.
     remaining: Vec<usize>,
+    /// Steps of the lane that are left, `[L]`.
+    left: Vec<usize>,
     /// Step of the lane under way, `None` where it idles, `[L]`.
     step: Vec<Option<usize>>,
+    /// What is kept for the step under way: its index.
+    block: Option<usize>,
     /// Cotangents μ of the stage states, `[S][D][L]`; the last one is that of the new state.
     mu: Vec<R>,
     /// Contributions of dense output to the cotangents of the stages, `[S][D][L]`.
@@ -140,7 +150,8 @@ struct Reverse<'a, R: Real> {
     h_bar: Vec<f64>,
     t_end_bar: Vec<f64>,
     product: Vec<f64>,
-    /// What a whole step gives: the cotangent of the state at its start, `[D][L]`, and of its length, `[L]`.
+    /// What a whole step gives: the cotangent of the state at its start, `[D][L]`, and of its length, `[L]`; the first is
+    /// that of the new state by the last stage otherwise.
     total: Vec<R>,
     length_bar: Vec<R>,
     cotangents: Cotangents<R>,
@@ -161,7 +172,7 @@ impl<'a, R: Real> Reverse<'a, R> {
         let mut failures = tape.failures.clone();
         schedule.check_cotangents(values_bar, problem.active, &mut failures);
         let good: Vec<bool> = (0..lanes).map(|lane| problem.active[lane] && failures[lane].is_none()).collect();
-        let steps = (0..lanes).map(|lane| if good[lane] { tape.steps(lane) } else { 0 }).collect();
+        let steps: Vec<usize> = (0..lanes).map(|lane| if good[lane] { tape.steps(lane) } else { 0 }).collect();
         let cotangents = Cotangents {
             z0: vec![R::ZERO; n],
             t0: vec![0.0; lanes],
@@ -181,6 +192,8 @@ impl<'a, R: Real> Reverse<'a, R> {
             extra: Extra::new(kernel.tableau, dim, lanes),
             penalty: Penalty::new(options.penalties, &kernel),
             kernel,
+            left: Vec::clone(&steps),
+            block: None,
             steps,
             host: good.iter().position(|good| *good),
             together: options.stepping == Stepping::Batch,
@@ -232,82 +245,6 @@ impl<'a, R: Real> Reverse<'a, R> {
                 self.kernel.z[row * lanes + lane] = value;
                 self.kernel.z_new[row * lanes + lane] = value;
             }
-        }
-    }
-
-    /// What stage `i` of the step left for its pull-back, where the tape keeps that.
-    fn kept(&self, i: usize) -> Option<&'a [R]> {
-        let kept = &self.tape.kept;
-        let step = self.host.filter(|_| kept.is_on()).and_then(|host| self.step[host])?;
-        kept.stage(step, i)
-    }
-
-    /// The lane whose steps a lane goes through: its own, or that of one with a result where all step together.
-    fn source(&self, lane: usize) -> usize {
-        if self.together && !self.good[lane] { self.host.unwrap_or(lane) } else { lane }
-    }
-
-    /// Puts the step of every lane, the `back`th from its end, with its stages into the kernel.
-    fn load<S: AdjointSystem<R>>(&mut self, sys: &mut S, back: usize) {
-        if let Some(replay) = &mut self.replay {
-            replay.reach(sys, back);
-        }
-        let states = self.replay.as_ref().map_or(self.tape, |replay| &replay.window);
-        let (n, lanes, last) = (self.kernel.n(), self.kernel.lanes, self.kernel.ks.len() - self.kernel.n());
-        // The last stage is the first one of the step after.
-        self.kernel.ks.copy_within(..n, last);
-        for lane in 0..lanes {
-            self.step[lane] = self.steps[lane].checked_sub(back + 1);
-            self.kernel.h[lane] = 0.0;
-            let source = self.source(lane);
-            let step = self.steps[source].checked_sub(back + 1);
-            let (from, to) = step.map_or((0, 0), |step| (step, step + 1));
-            if self.steps[source] == 0 {
-                continue;
-            }
-            let tape = &self.tape.lanes[source];
-            let (s, s_next) = (tape.s[from], tape.s[to]);
-            self.kernel.t[lane] = self.schedule.at(source, s);
-            self.kernel.t_next[lane] = self.schedule.at(source, s_next);
-            self.kernel.h[lane] = (s_next - s) * self.schedule.span[source];
-            let (dim, kept) = (self.kernel.dim, &states.lanes[source]);
-            let (from, to) = (from - kept.first, to - kept.first);
-            for d in 0..dim {
-                self.kernel.z[d * lanes + lane] = kept.z[from * dim + d];
-                self.kernel.z_new[d * lanes + lane] = kept.z[to * dim + d];
-            }
-        }
-        self.kernel.widen_steps();
-        if back == 0 {
-            sys.rhs(&self.kernel.t_next, &self.kernel.z_new, &mut self.kernel.ks[last..]);
-            self.count_rhs(1);
-        }
-        if self.tape.stages_kept {
-            self.load_stages(!sys.whole_steps());
-        } else {
-            self.kernel.first_stage(|t, z, dz| sys.rhs(t, z, dz));
-            self.kernel.stages(false, |t, z, dz| sys.rhs(t, z, dz));
-            self.count_rhs(self.kernel.tableau.stages() - 1);
-        }
-    }
-
-    /// Stages from the tape; `states`: and the states they were evaluated at.
-    fn load_stages(&mut self, states: bool) {
-        let (n, lanes, dim) = (self.kernel.n(), self.kernel.lanes, self.kernel.dim);
-        let kept = self.kernel.tableau.stages() - 1;
-        let kept_steps = self.replay.as_ref().map_or(self.tape, |replay| &replay.window);
-        for lane in 0..lanes {
-            let source = self.source(lane);
-            let Some(step) = self.step[source] else { continue };
-            let tape = &kept_steps.lanes[source];
-            let k = &tape.k[(step - tape.first) * kept * dim..][..kept * dim];
-            for (row, value) in k.iter().enumerate() {
-                self.kernel.ks[row * lanes + lane] = *value;
-            }
-        }
-        debug_assert_eq!(kept * n, self.kernel.ks.len() - n);
-        for i in 1..if states { kept } else { 1 } {
-            self.kernel.prepare_stage(i);
         }
     }
 
@@ -407,17 +344,19 @@ impl<'a, R: Real> Reverse<'a, R> {
         let last = self.mu.len() - n;
         self.w.copy_from_slice(&self.dense[last..]);
         self.length_product(last);
-        for (w, carry) in self.w.iter_mut().zip(&self.carry) {
-            *w += *carry;
+        for (row, carry) in self.w.chunks_exact_mut(self.step.len()).zip(self.carry.chunks_exact(self.step.len())) {
+            for ((w, carry), step) in row.iter_mut().zip(carry).zip(&self.step) {
+                *w = if step.is_some() { *w + *carry } else { R::ZERO };
+            }
         }
         if self.w.iter().all(|w| *w == R::ZERO) {
             return;
         }
         let kept = self.kept(self.kernel.tableau.stages() - 1);
-        let (t, z, bar) = (&self.kernel.t_next, &self.kernel.z_new, &mut self.carry);
+        let (t, z, bar) = (&self.kernel.t_next, &self.kernel.z_new, &mut self.total);
         pull(sys, kept, (t, z), &self.w, bar, &mut self.t_bar);
         self.cotangents.stats.vjp_calls += 1;
-        for (mu, bar) in self.mu[last..].iter_mut().zip(&self.carry) {
+        for (mu, bar) in self.mu[last..].iter_mut().zip(&self.total) {
             *mu += *bar;
         }
         self.stage_time(1.0);
@@ -451,8 +390,12 @@ impl<'a, R: Real> Reverse<'a, R> {
 
     /// The first stage goes to the step before; the times to t0 and the end of the span.
     fn hand_over(&mut self) {
-        self.carry.copy_from_slice(&self.w);
         let lanes = self.kernel.lanes;
+        for (row, w) in self.carry.chunks_exact_mut(lanes).zip(self.w.chunks_exact(lanes)) {
+            for ((carry, w), step) in row.iter_mut().zip(w).zip(&self.step) {
+                *carry = if step.is_some() { *w } else { *carry };
+            }
+        }
         for lane in 0..lanes {
             let Some(step) = self.step[lane] else { continue };
             self.cotangents.stats.accepted[lane] += 1;

@@ -62,8 +62,11 @@ pub fn solve<R: Real, S: System<R>>(
         if let Some(plan) = Plan::explicit::<R>(options, dim, stages) {
             tape.bound(plan.outer);
         }
-        let size = if together || lanes == 1 { sys.kept() } else { 0 };
-        kept.reset(size, kernel.tableau.stages(), tape.limit.is_some());
+        let alike = together || lanes == 1;
+        kept.reset(if alike || stages { sys.kept() } else { 0 }, kernel.tableau.stages(), tape.limit.is_some());
+        if !alike && tape.limit.is_none() {
+            kept.apart(lanes);
+        }
     }
     let mut extra = Extra::new(kernel.tableau, dim, lanes);
     let mut penalty = Penalty::new(options.penalties, &kernel);
@@ -122,7 +125,7 @@ pub fn solve<R: Real, S: System<R>>(
             kernel.advance(&stepper.accepted);
         }
         if stepper.accepted.contains(&true) {
-            kept.accept();
+            kept.accept(&stepper.accepted);
         }
     }
     outputs.mark_missing(problem.active);
@@ -268,18 +271,19 @@ impl<'a, R: Real> Outputs<'a, R> {
     }
 
     fn interpolate(&mut self, lane: usize, j: usize, theta: f64, kernel: &Kernel<R>, extra: &Extra<R>) {
-        let (n, h) = (kernel.n(), R::from_f64(kernel.h[lane]));
+        let (n, lanes, h) = (kernel.n(), self.schedule.lanes, R::from_f64(kernel.h[lane]));
+        let values = &mut self.values[j * n..(j + 1) * n];
+        let rows = || (lane..n).step_by(lanes);
+        rows().for_each(|i| values[i] = R::ZERO);
+        let own = kernel.ks.chunks_exact(n.max(1)).zip(kernel.weights.at(theta));
         let stages = kernel.tableau.stages();
-        self.write(lane, j, |i| {
-            let mut sum = R::ZERO;
-            for stage in 0..stages {
-                sum += R::from_f64(kernel.tableau.dense_weight(stage, theta)) * kernel.ks[stage * n + i];
-            }
-            for stage in 0..extra.stages() {
-                sum += R::from_f64(kernel.tableau.dense_weight(stages + stage, theta)) * extra.ks[stage * n + i];
-            }
-            kernel.z[i] + h * sum
-        });
+        let more =
+            extra.ks.chunks_exact(n.max(1)).zip((stages..).map(|stage| kernel.tableau.dense_weight(stage, theta)));
+        for (k, weight) in own.chain(more) {
+            let weight = R::from_f64(weight);
+            rows().for_each(|i| values[i] += weight * k[i]);
+        }
+        rows().for_each(|i| values[i] = kernel.z[i] + h * values[i]);
     }
 
     /// NaN at the outputs that were not reached, and 0 in padding.

@@ -1,6 +1,7 @@
-//! What evaluations of the right-hand side leave for their pull-backs.
+//! What evaluations of the right-hand side leave for their pull-backs, for all lanes at once.
 //!
-//! Per lane nothing is stored: the lanes of a tape that keeps values step together, so a step of one is a step of all.
+//! Where the lanes step together, a step of one is a step of all. Where each has its own steps, what is kept is that of
+//! the attempts that some lanes accepted, and which these were: the reverse pass goes through the attempts then.
 
 use super::real::Real;
 
@@ -19,6 +20,10 @@ pub(super) struct Kept<R> {
     /// The others of every step; that at `used` is of the attempt under way, those behind are room to be used again.
     steps: Vec<Vec<R>>,
     used: usize,
+    /// Lanes, where each has its own steps; 0: they step together.
+    lanes: usize,
+    /// Which lanes accepted an attempt, `[attempts][L]`.
+    taken: Vec<bool>,
     /// Most steps to keep.
     most: usize,
 }
@@ -32,8 +37,15 @@ impl<R: Real> Kept<R> {
             self.steps.clear();
         }
         (self.size, self.stages, self.used) = (size, stages, 0);
+        self.lanes = 0;
+        self.taken.clear();
         self.first.resize(size, R::ZERO);
         self.most = if bounded { 0 } else { ROOM / (self.block() * size_of::<R>()).max(1) };
+    }
+
+    /// The same for so many lanes that have their own steps.
+    pub(super) fn apart(&mut self, lanes: usize) {
+        self.lanes = if self.is_on() { lanes } else { 0 };
     }
 
     /// For steps of the same kind, none of which is kept.
@@ -70,12 +82,39 @@ impl<R: Real> Kept<R> {
         &mut self.steps[self.used]
     }
 
-    /// The attempt has become a step; the next one leaves its values elsewhere if there is room.
-    pub(super) fn accept(&mut self) {
+    /// The attempt has become a step of these lanes, one at least; the next one leaves its values elsewhere if there is
+    /// room.
+    pub(super) fn accept(&mut self, accepted: &[bool]) {
+        if self.lanes > 0 {
+            self.taken.extend_from_slice(accepted);
+            self.cover(accepted);
+        }
         self.used += usize::from(self.used < self.steps.len().min(self.most));
     }
 
-    /// What stage `i` of a step left.
+    /// Puts what an accepted lane left in the place of what the others did, which may not be finite.
+    fn cover(&mut self, accepted: &[bool]) {
+        let Some(host) = accepted.iter().position(|accepted| *accepted) else { return };
+        if accepted.iter().all(|accepted| *accepted) {
+            return;
+        }
+        for row in self.steps[self.used].chunks_exact_mut(self.lanes) {
+            let value = row[host];
+            row.iter_mut().zip(accepted).filter(|(_, accepted)| !**accepted).for_each(|(x, _)| *x = value);
+        }
+    }
+
+    /// Number of attempts that became steps of some lanes; `None`: the lanes step together.
+    pub(super) fn attempts(&self) -> Option<usize> {
+        self.taken.len().checked_div(self.lanes)
+    }
+
+    /// Whether an attempt became a step of a lane.
+    pub(super) fn is_step(&self, attempt: usize, lane: usize) -> bool {
+        self.taken[attempt * self.lanes + lane]
+    }
+
+    /// What stage `i` of a step (or attempt) left.
     pub(super) fn stage(&self, step: usize, i: usize) -> Option<&[R]> {
         let (step, i) = match (step, i) {
             (0, 0) => return self.is_on().then_some(&self.first),
@@ -88,6 +127,6 @@ impl<R: Real> Kept<R> {
 
     /// Memory in use, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        size_of::<R>() * (self.first.len() + self.used * self.block())
+        self.taken.len() + size_of::<R>() * (self.first.len() + self.used * self.block())
     }
 }

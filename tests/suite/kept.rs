@@ -49,9 +49,11 @@ fn activations_are_kept_and_what_follows_from_them_is_not() {
     let of = |f: Unary| found.iter().filter(|&&id| g.node(id).op == Op::Map1(f)).count();
     assert_eq!((of(Unary::Tanh), of(Unary::Sigmoid), of(Unary::Exp)), (1, 1, 1));
     assert!(found.iter().all(|&id| !matches!(g.node(id).op, Op::Leaf(_) | Op::Reshape | Op::Slice(_))));
-    // Samples that step on their own take them from no one.
+    // Samples that step on their own leave the same, unless even their stages are computed again.
     let mut apart = system.clone();
     apart.options.stepping = Stepping::PerSample;
+    assert_eq!(kept(g, &derived.systems[0], &apart, 8), found);
+    apart.options.keep_stages = false;
     assert!(kept(g, &derived.systems[0], &apart, 8).is_empty());
 }
 
@@ -60,7 +62,6 @@ fn the_same_gradient_as_without() {
     for method in ["dopri5", "dopri8", "bosh3", "rk4(dt = 1/16)", "tsit5(stops = [0.3])"] {
         let together = method.replacen(')', ", step = batch)", 1);
         let together = if together.contains('(') { together } else { format!("{method}(step = batch)") };
-        // One lane keeps; two and more that step on their own do not.
         let sample = |lanes| evaluate(lowered("n", method), 1, lanes);
         near(&sample(1), &sample(2), 1e-11);
         let several = |count, lanes| evaluate(lowered("n", &together), count, lanes);
@@ -69,6 +70,46 @@ fn the_same_gradient_as_without() {
         if method.starts_with("rk4") {
             near(&several(130, 160), &fixed, 1e-11);
         }
+    }
+}
+
+/// Samples with steps of their own, in tiles of several: some reject attempts that others accept, and they end at
+/// different ones.
+#[test]
+fn steps_of_their_own() {
+    let start = "[exp(2*n[0]), 4*n[1], n[2]]";
+    for method in
+        ["dopri5(first_step = 0.5)", "bosh3(rtol = 1e-5, first_step = 0.5)", "dopri8(rtol = 1e-9, first_step = 0.9)"]
+    {
+        let single = evaluate(lowered(start, method), 21, 1);
+        let steps = |found: &Evaluated| (found.forward.accepted, found.forward.rejected);
+        assert!(steps(&single).1 > 0, "{method}: no step was rejected");
+        for lanes in [2, 8, 24] {
+            let several = evaluate(lowered(start, method), 21, lanes);
+            assert_eq!(steps(&several), steps(&single), "{method}, {lanes} lanes");
+            near(&single, &several, 1e-10);
+        }
+    }
+}
+
+/// Some samples blow up on the way: what they leave until then must not get into the others' gradient.
+#[test]
+fn samples_that_end_on_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("m.node");
+    let text = "use nn\nnoise n: [] ~ normal(0, 1)\nnet f: [1] -> [1] = dense(5) |> tanh |> dense(1)\n\
+        state z = 1 + n\nz' = f([z])[0] + z^2*exp(z)\nloss = z(0.2)\nsolve dopri5, 0 .. 0.2\n";
+    std::fs::write(&file, text).unwrap();
+    let lowered = || {
+        let found = load(&Request { path: file.clone(), ..Request::default() });
+        found.unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false))).lowered
+    };
+    let single = evaluate(lowered(), 30, 1);
+    assert!(single.dropped.len() > 3 && single.dropped.len() < 27, "{} of 30 dropped", single.dropped.len());
+    for lanes in [8, 32] {
+        let several = evaluate(lowered(), 30, lanes);
+        assert_eq!(several.dropped.len(), single.dropped.len());
+        near(&single, &several, 1e-10);
     }
 }
 

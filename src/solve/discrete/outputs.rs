@@ -6,21 +6,21 @@ use std::borrow::Cow;
 
 impl<R: Real> Reverse<'_, R> {
     /// Spreads the cotangents of the outputs within the step over its stages, its state, and its times.
-    pub(super) fn outputs(&mut self, back: usize) {
+    pub(super) fn outputs(&mut self) {
         self.dense.fill(R::ZERO);
         self.z_bar.fill(R::ZERO);
         self.t_n_bar.fill(0.0);
         self.h_bar.fill(0.0);
         let lanes = self.kernel.lanes;
         if self.schedule.alike && self.extra.stages() == 0 {
-            self.shared_outputs(back);
+            self.shared_outputs();
             return;
         }
         for lane in 0..lanes {
             let Some(step) = self.step[lane] else { continue };
             let schedule = self.schedule;
             let start = self.tape.lanes[lane].s[step];
-            if back == 0 && self.problem.times > 0 {
+            if step + 1 == self.steps[lane] && self.problem.times > 0 {
                 self.end_output(lane);
             }
             while let Some(k) = self.remaining[lane].checked_sub(1) {
@@ -38,11 +38,11 @@ impl<R: Real> Reverse<'_, R> {
     }
 
     /// The same for all lanes at once, where they are alike.
-    fn shared_outputs(&mut self, back: usize) {
+    fn shared_outputs(&mut self) {
         let Some((host, step)) = self.host.and_then(|host| Some((host, self.step[host]?))) else { return };
         let (schedule, lanes) = (self.schedule, self.kernel.lanes);
         let start = self.tape.lanes[host].s[step];
-        if back == 0 && self.problem.times > 0 {
+        if step + 1 == self.steps[host] && self.problem.times > 0 {
             for lane in 0..lanes {
                 if self.good[lane] {
                     self.end_output(lane);
