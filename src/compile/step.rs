@@ -126,8 +126,12 @@ fn squared_error(
     let (atol, rtol) = (g.spread(atol, &shape), g.spread(rtol, &shape));
     let scale = g.times(rtol, size);
     let scale = g.plus(atol, scale);
-    // The scale is known before the last stage, which nothing but a product then waits for.
-    let share = g.over(h, scale);
+    // The scale is known before the last stage, which nothing but a product then waits for. Without an absolute tolerance
+    // that of a zero is tiny; its error, zero too, must not meet an infinity.
+    let length = g.map1(Unary::Abs, h);
+    let share = g.over(length, scale);
+    let most = g.full(1e30, &shape);
+    let share = g.map2(Binary::Min, share, most);
     let ratio = g.times(error, share);
     let square = g.times(ratio, ratio);
     let total = g.sum(square);

@@ -58,7 +58,7 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
     let schedule = Schedule::new(problem, options, dim, lanes);
     let mut reverse = Reverse::new(problem, options, tape, values_bar, &schedule, dim);
     let longest = reverse.steps.iter().copied().max().unwrap_or(0);
-    let plain = reverse.extra.stages() == 0 && reverse.penalty.is_none() && tape.limit.is_none();
+    let plain = reverse.extra.stages() == 0 && reverse.penalty.is_none() && tape.limit.is_none() && tape.stages_kept;
     if sys.whole_steps() && lanes == 1 && plain && longest > 0 {
         reverse.run_alone(sys);
         reverse.finish(sys);
@@ -71,6 +71,9 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
     }
     for back in 0..attempts.filter(|_| longest > 0).unwrap_or(longest) {
         reverse.choose(attempts, back);
+        if reverse.step.iter().all(Option::is_none) {
+            continue;
+        }
         reverse.load(sys, back);
         reverse.evaluate_extra(sys);
         reverse.outputs();

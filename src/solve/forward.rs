@@ -131,6 +131,8 @@ pub fn solve<R: Real, S: System<R>>(
     outputs.mark_missing(problem.active);
     if let Some(tape) = tape {
         tape.failures.clone_from(&stepper.failures);
+        let good: Vec<bool> = (0..lanes).map(|lane| problem.active[lane] && tape.failures[lane].is_none()).collect();
+        kept.settle(&good);
         tape.kept = kept;
     }
     Solution { values: outputs.values, failures: stepper.failures, stats: stepper.stats, stretches: Vec::new() }

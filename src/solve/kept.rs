@@ -92,15 +92,29 @@ impl<R: Real> Kept<R> {
         self.used += usize::from(self.used < self.steps.len().min(self.most));
     }
 
-    /// Puts what an accepted lane left in the place of what the others did, which may not be finite.
+    /// Puts what the very first stage left in the place of what lanes left that did not accept: they wait at their start
+    /// in the reverse pass, and must find something finite that goes with it.
     fn cover(&mut self, accepted: &[bool]) {
-        let Some(host) = accepted.iter().position(|accepted| *accepted) else { return };
         if accepted.iter().all(|accepted| *accepted) {
             return;
         }
-        for row in self.steps[self.used].chunks_exact_mut(self.lanes) {
-            let value = row[host];
-            row.iter_mut().zip(accepted).filter(|(_, accepted)| !**accepted).for_each(|(x, _)| *x = value);
+        let start = self.first.chunks_exact(self.lanes).cycle();
+        for (row, start) in self.steps[self.used].chunks_exact_mut(self.lanes).zip(start) {
+            for ((x, start), _) in row.iter_mut().zip(start).zip(accepted).filter(|(_, accepted)| !**accepted) {
+                *x = *start;
+            }
+        }
+    }
+
+    /// Lanes without a result wait at the start of one that has one: the same for all that they left.
+    pub(super) fn settle(&mut self, good: &[bool]) {
+        let Some(host) = good.iter().position(|good| *good).filter(|_| self.lanes > 0) else { return };
+        if good.iter().all(|good| *good) {
+            return;
+        }
+        let start = self.first.chunks_exact(self.lanes).cycle();
+        for (row, start) in self.steps[..self.used].iter_mut().flat_map(|s| s.chunks_exact_mut(self.lanes)).zip(start) {
+            row.iter_mut().zip(good).filter(|(_, good)| !**good).for_each(|(x, _)| *x = start[host]);
         }
     }
 

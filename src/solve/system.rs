@@ -18,7 +18,7 @@ pub trait System<R: Real> {
     fn rhs(&mut self, t: &[f64], z: &[R], dz: &mut [R]);
 
     /// Number of values that [`Self::rhs_keeping`] leaves for [`AdjointSystem::vjp_kept`], lanes included; 0 where a
-    /// pull-back computes them again. Only for systems of one lane or with one step for the batch.
+    /// pull-back computes them again. Of lanes that step on their own, `[values][L]`.
     fn kept(&self) -> usize {
         0
     }

@@ -92,24 +92,29 @@ fn steps_of_their_own() {
     }
 }
 
-/// Some samples blow up on the way: what they leave until then must not get into the others' gradient.
+/// Some samples blow up on the way, or leave infinite values beside finite slopes: that must not get into the others'
+/// gradient.
 #[test]
 fn samples_that_end_on_the_way() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("m.node");
-    let text = "use nn\nnoise n: [] ~ normal(0, 1)\nnet f: [1] -> [1] = dense(5) |> tanh |> dense(1)\n\
-        state z = 1 + n\nz' = f([z])[0] + z^2*exp(z)\nloss = z(0.2)\nsolve dopri5, 0 .. 0.2\n";
-    std::fs::write(&file, text).unwrap();
-    let lowered = || {
-        let found = load(&Request { path: file.clone(), ..Request::default() });
-        found.unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false))).lowered
-    };
-    let single = evaluate(lowered(), 30, 1);
-    assert!(single.dropped.len() > 3 && single.dropped.len() < 27, "{} of 30 dropped", single.dropped.len());
-    for lanes in [8, 32] {
-        let several = evaluate(lowered(), 30, lanes);
-        assert_eq!(several.dropped.len(), single.dropped.len());
-        near(&single, &several, 1e-10);
+    let head = "use nn\nnoise n: [] ~ normal(0, 1)\nnet f: [1] -> [1] = dense(5) |> tanh |> dense(1)\n";
+    let blow_up = "state z = 1 + n\nz' = f([z])[0] + z^2*exp(z)\nloss = z(0.2)\nsolve dopri5, 0 .. 0.2\n";
+    let infinite = "state z = if n > 0.5 then 720 else n\nz' = f([z])[0] + tanh(exp(z)) + exp(-z^2)*cos(40*t)\n\
+        loss = z(1)\nsolve dopri5(first_step = 0.5), 0 .. 1\n";
+    for text in [blow_up, infinite] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("m.node");
+        std::fs::write(&file, format!("{head}{text}")).unwrap();
+        let lowered = || {
+            let found = load(&Request { path: file.clone(), ..Request::default() });
+            found.unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false))).lowered
+        };
+        let single = evaluate(lowered(), 30, 1);
+        assert!(single.dropped.len() > 3 && single.dropped.len() < 27, "{} of 30 dropped", single.dropped.len());
+        for lanes in [8, 32] {
+            let several = evaluate(lowered(), 30, lanes);
+            assert_eq!(several.dropped.len(), single.dropped.len(), "{text}");
+            near(&single, &several, 1e-10);
+        }
     }
 }
 

@@ -4,6 +4,9 @@
 use super::{Body, Element, Kernel, check};
 use std::ops::Range;
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 /// All inputs and outputs of a kernel in one piece of memory, in order. They stay where they are from call to call.
 pub struct Frame<'k, T> {
     kernel: &'k Kernel<T>,
@@ -17,7 +20,7 @@ pub struct Frame<'k, T> {
 }
 
 // SAFETY: the pointers lead to memory that the frame owns.
-unsafe impl<T: Send + Sync> Send for Frame<'_, T> {}
+unsafe impl<T: Send> Send for Frame<'_, T> where Kernel<T>: Sync {}
 
 impl<T> Drop for Frame<'_, T> {
     fn drop(&mut self) {
@@ -27,21 +30,33 @@ impl<T> Drop for Frame<'_, T> {
 }
 
 impl<'k, T: Element> Frame<'k, T> {
-    /// Buffers of zeros.
+    /// Buffers of zeros, one right behind the other.
     pub fn new(kernel: &'k Kernel<T>) -> Self {
-        let (mut starts, mut end) = (Vec::new(), 0);
-        for length in kernel.inputs.iter().chain(&kernel.outputs) {
+        Self::with(kernel, 1)
+    }
+
+    /// The same, but each one starts a cache line.
+    pub fn aligned(kernel: &'k Kernel<T>) -> Self {
+        Self::with(kernel, LINE / size_of::<T>())
+    }
+
+    fn with(kernel: &'k Kernel<T>, unit: usize) -> Self {
+        let lengths = || kernel.inputs.iter().chain(&kernel.outputs);
+        let room = lengths().map(|length| length.next_multiple_of(unit)).sum::<usize>() + unit - 1;
+        let values = Box::into_raw(vec![T::default(); room].into_boxed_slice());
+        let mut end = if unit > 1 { values.cast::<T>().align_offset(LINE).min(unit - 1) } else { 0 };
+        let mut starts = Vec::new();
+        for length in lengths() {
             starts.push(end);
-            end += length;
+            end += length.next_multiple_of(unit);
         }
-        let values = Box::into_raw(vec![T::default(); end].into_boxed_slice());
         let at = |start: &usize| values.cast::<T>().wrapping_add(*start);
         let (from, to) = starts.split_at(kernel.inputs.len());
         let (from, to) = (from.iter().map(|s| at(s).cast_const()).collect(), to.iter().map(at).collect());
         Self { kernel, values, starts, from, to, scratch: vec![T::default(); kernel.scratch] }
     }
 
-    /// All buffers, inputs first, one behind the other.
+    /// All buffers, inputs first.
     pub fn values(&mut self) -> &mut [T] {
         // SAFETY: the frame owns the memory, and is borrowed for as long as the slice.
         unsafe { &mut *self.values }
@@ -70,9 +85,9 @@ impl<'k, T: Element> Frame<'k, T> {
             }
             return self.run();
         }
-        for (k, other) in first.iter().enumerate() {
-            check(k, other.len(), &self.kernel.inputs);
-            self.from[k] = other.as_ptr();
+        first.iter().enumerate().for_each(|(k, other)| check(k, other.len(), &self.kernel.inputs));
+        for (pointer, other) in self.from.iter_mut().zip(first) {
+            *pointer = other.as_ptr();
         }
         self.run();
         let values = self.values.cast::<T>();
@@ -86,20 +101,18 @@ impl<'k, T: Element> Frame<'k, T> {
         match &self.kernel.body {
             Body::Jit { code, constants } => code.call(&self.from, &self.to, &mut self.scratch, constants),
             Body::Interpreter { graph, inputs: nodes, outputs: results } => {
-                let split = self.kernel.inputs.iter().sum();
                 // SAFETY: as in `values`; nothing else of the frame leads there meanwhile.
-                let (mut given, mut wanted) = unsafe { &mut *self.values }.split_at_mut(split);
-                let (mut from, mut to): (Vec<&[T]>, Vec<&mut [T]>) = (Vec::new(), Vec::new());
-                for &length in &self.kernel.inputs {
-                    let (head, rest) = given.split_at_mut(length);
-                    from.push(head);
-                    given = rest;
+                let mut rest = unsafe { &mut *self.values };
+                let (mut buffers, mut at): (Vec<&mut [T]>, usize) = (Vec::new(), 0);
+                let lengths = self.kernel.inputs.iter().chain(&self.kernel.outputs);
+                for (&length, start) in lengths.zip(&self.starts) {
+                    let (_, after) = rest.split_at_mut(start - at);
+                    let (buffer, after) = after.split_at_mut(length);
+                    buffers.push(buffer);
+                    (rest, at) = (after, start + length);
                 }
-                for &length in &self.kernel.outputs {
-                    let (head, rest) = wanted.split_at_mut(length);
-                    to.push(head);
-                    wanted = rest;
-                }
+                let mut to = buffers.split_off(self.from.len());
+                let from: Vec<&[T]> = buffers.into_iter().map(|buffer| &*buffer).collect();
                 self.kernel.interpret(graph, nodes, results, &from, &mut to);
             }
         }

@@ -129,8 +129,8 @@ pub(super) unsafe fn dots<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const L:
         let (b, c) = (at(b, j, desc.b_col), at_mut(c, j, desc.c_col));
         match (desc.n - j, L::MANY) {
             (0, _) => {}
-            (1, false) => dot_panel::<L, 8, 1>(desc, a, b, c),
-            (1, true) => dot_panel::<L, 16, 1>(desc, a, b, c),
+            // More rows would be further apart than a cache likes whose rows are powers of two.
+            (1, _) => dot_panel::<L, 8, 1>(desc, a, b, c),
             (_, false) => dot_panel::<L, ROWS, 2>(desc, a, b, c),
             (_, true) => dot_panel::<L, 8, 2>(desc, a, b, c),
         }

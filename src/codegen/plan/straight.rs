@@ -12,8 +12,8 @@ use order::{fuse, order};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
-/// Longest straight code, in operations: what Cranelift's optimiser is still run on (`jit`). Where exactly loops and
-/// calls would win again has not been measured.
+/// Longest straight code, in operations. Where exactly loops and calls win again has not been measured; of 1,600 operations
+/// (seven bodies in the plane) they are twice as fast.
 pub const LONGEST: usize = 600;
 
 /// Multiply-adds of the largest product in straight code. A kernel is faster from there on: a network 2 → 50 → 2 takes 360

@@ -88,3 +88,21 @@ fn every_stage_and_bench() {
     assert!(value["kernels"].as_array().is_some_and(|k| k.len() == 2), "{value}");
     assert!(value["compile_ms"].as_f64().is_some_and(|ms| ms > 0.0));
 }
+
+/// A pull-back without a result, and a component without an error or a scale.
+#[test]
+fn nothing_to_do() {
+    let place = Place::new();
+    let text = "param a = 1\nstate z = a\nz' = 1\nloss = z(1)\nsolve dopri5, 0 .. 1\n";
+    std::fs::write(place.folder.path().join("ramp.node"), text).unwrap();
+    place.good("bench ramp.node --repeat 2");
+    let text = "param a = 1\nstate x = 0\nstate y = a\nx' = 1e-9*x*y\ny' = -1e-12*y\nloss = y(1e12)\n\
+        solve dopri5(atol = 0, rtol = 1e-3), 0 .. 1e12\n";
+    std::fs::write(place.folder.path().join("slow.node"), text).unwrap();
+    for precision in ["f32", "f64"] {
+        let ran = place.good(&format!("grad slow.node --json --precision {precision}"));
+        let value: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        let work = &value["stats"]["forward"];
+        assert!(work["accepted"].as_u64() < Some(30) && work["rejected"].as_u64() == Some(0), "{precision}: {work}");
+    }
+}
