@@ -159,9 +159,9 @@ def sixteen(lab):
 def latent_ode(lab):
     recipe("latent_ode/spirals.py").main(HERE / "latent_ode/data")
     kinds = {
-        "RNN": ("rnn.node", 2500, {"INPUTS": 2}),
-        "RNN with gaps": ("rnn.node", 2500, {"INPUTS": 3}),
-        "latent ODE": ("latent_ode.node", 5000, {"DIGITS": 3}),
+        "RNN": ("rnn.node", 7500, {"INPUTS": 2}),
+        "RNN with gaps": ("rnn.node", 7500, {"INPUTS": 3}),
+        "latent ODE": ("latent_ode.node", 30000, {"DIGITS": 3}),
     }
     counts = (30, 50, 100)
 
