@@ -156,7 +156,14 @@ fn sums_do_not_depend_on_their_neighbours() {
                 (sums, sums32, dots)
             };
             let (sums, sums32, dots) = call(0, m, 3);
+            let (apart, mut spread) = (Gemm { c_row: 2, ..describe(m, 1, k, [(row, 1); 3], 1) }, vec![0.5; 2 * m]);
+            // SAFETY: as above.
+            unsafe { (kernels.row_sums_f64)(&raw const apart, a.as_ptr(), a.as_ptr(), spread.as_mut_ptr()) };
             for i in 0..m {
+                assert_eq!(
+                    (spread[2 * i].to_bits(), spread[2 * i + 1].to_bits()),
+                    (sums[i].to_bits(), 0.5_f64.to_bits())
+                );
                 let exact: f64 = 0.5 + a[i * k..][..k].iter().sum::<f64>();
                 assert!((sums[i] - exact).abs() < 1e-14 * k as f64, "{:?}: {} not {exact}", kernels.tier, sums[i]);
                 assert!((f64::from(sums32[i]) - exact).abs() < 1e-6 * k as f64, "{:?} f32", kernels.tier);
