@@ -62,17 +62,17 @@ impl Default for Settings {
     }
 }
 
-/// Samples side by side for a batch: one with an implicit method, all of it where one step size is shared, else enough
-/// to fill vectors.
+/// Samples side by side for a batch: one with an implicit method, all of it where one step size is shared, half of it
+/// else, for two threads, but not less than fills vectors nor more than the cache holds. Not rounded up to whole vectors:
+/// an idle lane costs as much as a sample, the end of a row less.
 pub fn lanes_for(model: &Lowered, batch: usize) -> usize {
     let shared = model.systems.iter().any(|s| s.options.stepping == Stepping::Batch);
     match batch {
         _ if steps_singly(model) => 1,
-        0..=4 => batch.max(1),
-        _ if shared && batch < SLICED => batch.next_multiple_of(8),
-        _ if shared => batch.next_multiple_of(32),
-        5..=16 => batch.next_multiple_of(8),
-        17..=127 => batch.div_ceil(2).next_multiple_of(8),
+        _ if shared && batch >= SLICED => batch.next_multiple_of(32),
+        _ if shared => batch.max(1),
+        0..=16 => batch.max(1),
+        17..=127 => batch.div_ceil(2),
         _ => 64,
     }
 }
