@@ -38,6 +38,7 @@ macro_rules! avx2_lanes {
             type Mask = $vector;
             const WIDTH: usize = $width;
             const MANY: bool = false;
+            type Half = Self;
 
             #[inline(always)]
             unsafe fn splat(value: $elem) -> Self {
@@ -246,7 +247,7 @@ unsafe fn store_first_f32(v: __m256, mut to: *mut f32, count: usize) {
 
 /// Loads one by one: the gathering instruction is slower on AMD's CPUs.
 #[inline(always)]
-unsafe fn strided_f64(from: *const f64, step: isize) -> __m256d {
+pub(super) unsafe fn strided_f64(from: *const f64, step: isize) -> __m256d {
     macro_rules! at {
         ($i:expr) => {
             *from.offset($i * step)
@@ -258,7 +259,7 @@ unsafe fn strided_f64(from: *const f64, step: isize) -> __m256d {
 
 /// Loads one by one: the gathering instruction is slower on AMD's CPUs.
 #[inline(always)]
-unsafe fn strided_f32(from: *const f32, step: isize) -> __m256 {
+pub(super) unsafe fn strided_f32(from: *const f32, step: isize) -> __m256 {
     macro_rules! at {
         ($i:expr) => {
             *from.offset($i * step)

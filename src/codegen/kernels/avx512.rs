@@ -1,8 +1,10 @@
-//! Lanes as 512-bit registers: x86-64 with AVX-512F and DQ.
+//! Lanes as 512-bit registers, and as 256-bit ones for the ends of rows: x86-64 with AVX-512F, DQ and VL.
 
 use std::arch::x86_64::*;
 
-use super::avx2::{sum_f32 as sum_f32x8, sum_f64 as sum_f64x4};
+use super::avx2::{
+    strided_f32 as strided_f32x8, strided_f64 as strided_f64x4, sum_f32 as sum_f32x8, sum_f64 as sum_f64x4,
+};
 use super::lanes::{Lanes, TOGETHER};
 
 /// Eight f64.
@@ -13,13 +15,21 @@ pub struct F64x8(__m512d);
 #[derive(Clone, Copy)]
 pub struct F32x16(__m512);
 
+/// Four f64, with the masks of AVX-512.
+#[derive(Clone, Copy)]
+pub struct F64x4(__m256d);
+
+/// Eight f32, with the masks of AVX-512.
+#[derive(Clone, Copy)]
+pub struct F32x8(__m256);
+
 macro_rules! avx512_lanes {
     (
-        $name:ident, $elem:ty, $vector:ty, $width:literal, $fraction_bits:literal, $mask:ty,
+        $name:ident, $half:ident, $elem:ty, $width:literal, $fraction_bits:literal, $mask:ty,
         $splat:ident $load:ident $store:ident $maskload:ident $maskstore:ident
         $add:ident $sub:ident $mul:ident $div:ident $sqrt:ident $fma:ident $fnma:ident
         $cmp:ident $blend:ident $and:ident $or:ident $xor:ident
-        $to_int:ident $from_int:ident $int_add:ident $shl:ident $shr:ident, $sum:expr, $sums:expr, $strided:expr
+        $to_int:ident $from_int:ident $int_add:ident $shl:ident $shr:ident, $sum:expr, $strided:expr $(, $sums:expr)?
     ) => {
         impl $name {
             #[inline(always)]
@@ -29,12 +39,13 @@ macro_rules! avx512_lanes {
             }
         }
 
-        // SAFETY: each method is the intrinsic it names; the trait's contract gives AVX-512F + DQ and valid pointers.
+        // SAFETY: each method is the intrinsic it names; the trait's contract gives AVX-512F + DQ + VL and valid pointers.
         unsafe impl Lanes for $name {
             type Elem = $elem;
             type Mask = $mask;
             const WIDTH: usize = $width;
             const MANY: bool = true;
+            type Half = $half;
 
             #[inline(always)]
             unsafe fn splat(value: $elem) -> Self {
@@ -155,28 +166,43 @@ macro_rules! avx512_lanes {
                 // SAFETY: see the impl.
                 unsafe { $sum(self.0) }
             }
-            #[inline(always)]
+            $(#[inline(always)]
             unsafe fn sums(vectors: &[Self; TOGETHER]) -> [$elem; TOGETHER] {
                 // SAFETY: see the impl.
                 unsafe { $sums(vectors) }
-            }
+            })?
         }
     };
 }
 
 avx512_lanes!(
-    F64x8, f64, __m512d, 8, 52, __mmask8,
+    F64x8, F64x4, f64, 8, 52, __mmask8,
     _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_maskz_loadu_pd _mm512_mask_storeu_pd
     _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_sqrt_pd _mm512_fmadd_pd _mm512_fnmadd_pd
     _mm512_cmp_pd_mask _mm512_mask_blend_pd _mm512_and_pd _mm512_or_pd _mm512_xor_pd
-    _mm512_castpd_si512 _mm512_castsi512_pd _mm512_add_epi64 _mm512_slli_epi64 _mm512_srli_epi64, sum_f64, sums_f64, strided_f64
+    _mm512_castpd_si512 _mm512_castsi512_pd _mm512_add_epi64 _mm512_slli_epi64 _mm512_srli_epi64, sum_f64, strided_f64, sums_f64
 );
 avx512_lanes!(
-    F32x16, f32, __m512, 16, 23, __mmask16,
+    F32x16, F32x8, f32, 16, 23, __mmask16,
     _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_maskz_loadu_ps _mm512_mask_storeu_ps
     _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_sqrt_ps _mm512_fmadd_ps _mm512_fnmadd_ps
     _mm512_cmp_ps_mask _mm512_mask_blend_ps _mm512_and_ps _mm512_or_ps _mm512_xor_ps
-    _mm512_castps_si512 _mm512_castsi512_ps _mm512_add_epi32 _mm512_slli_epi32 _mm512_srli_epi32, sum_f32, sums_f32, strided_f32
+    _mm512_castps_si512 _mm512_castsi512_ps _mm512_add_epi32 _mm512_slli_epi32 _mm512_srli_epi32, sum_f32, strided_f32, sums_f32
+);
+
+avx512_lanes!(
+    F64x4, F64x4, f64, 4, 52, __mmask8,
+    _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_maskz_loadu_pd _mm256_mask_storeu_pd
+    _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd _mm256_sqrt_pd _mm256_fmadd_pd _mm256_fnmadd_pd
+    _mm256_cmp_pd_mask _mm256_mask_blend_pd _mm256_and_pd _mm256_or_pd _mm256_xor_pd
+    _mm256_castpd_si256 _mm256_castsi256_pd _mm256_add_epi64 _mm256_slli_epi64 _mm256_srli_epi64, sum_f64x4, strided_f64x4
+);
+avx512_lanes!(
+    F32x8, F32x8, f32, 8, 23, __mmask8,
+    _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_maskz_loadu_ps _mm256_mask_storeu_ps
+    _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_sqrt_ps _mm256_fmadd_ps _mm256_fnmadd_ps
+    _mm256_cmp_ps_mask _mm256_mask_blend_ps _mm256_and_ps _mm256_or_ps _mm256_xor_ps
+    _mm256_castps_si256 _mm256_castsi256_ps _mm256_add_epi32 _mm256_slli_epi32 _mm256_srli_epi32, sum_f32x8, strided_f32x8
 );
 
 #[inline(always)]

@@ -84,6 +84,8 @@ pub unsafe trait Lanes: Copy {
     const WIDTH: usize;
     /// Whether there are 32 registers, and not 16.
     const MANY: bool;
+    /// A register half as wide in which a row may end, or the same one where that saves nothing.
+    type Half: Lanes<Elem = Self::Elem>;
 
     unsafe fn splat(value: Self::Elem) -> Self;
     unsafe fn load(from: *const Self::Elem) -> Self;

@@ -16,6 +16,7 @@ macro_rules! portable_lanes {
             type Mask = [bool; $width];
             const WIDTH: usize = $width;
             const MANY: bool = false;
+            type Half = Self;
 
             #[inline(always)]
             unsafe fn splat(value: $elem) -> Self {

@@ -35,6 +35,12 @@ pub(super) unsafe fn columns<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const
     }
 }
 
+/// How the columns of a block end: with a whole vector, one of which only `last` columns exist, or one more that is half
+/// as wide and may exist in part.
+const WHOLE: usize = 0;
+const PART: usize = 1;
+const HALF: usize = 2;
+
 /// R rows of C, V vectors of columns at a time.
 #[inline(always)]
 unsafe fn row_panel<L: Lanes, const R: usize, const V: usize>(
@@ -47,30 +53,39 @@ unsafe fn row_panel<L: Lanes, const R: usize, const V: usize>(
     // SAFETY: the blocks partition the columns.
     unsafe {
         while j + V * L::WIDTH <= desc.n {
-            column_block::<L, R, V, false>(desc, a, b.add(j), c.add(j), L::WIDTH);
+            column_block::<L, R, V, WHOLE>(desc, a, b.add(j), c.add(j), 0);
             j += V * L::WIDTH;
         }
         // Fewer than V whole vectors are left (one row: up to seven), taken three at a time, the last one in part.
-        while j < desc.n {
-            let left = desc.n - j;
-            let (vectors, last) = (left.div_ceil(L::WIDTH).min(3), left % L::WIDTH);
-            let (b, c) = (b.add(j), c.add(j));
-            match (vectors, vectors * L::WIDTH > left) {
-                (1, false) => column_block::<L, R, 1, false>(desc, a, b, c, L::WIDTH),
-                (1, true) => column_block::<L, R, 1, true>(desc, a, b, c, last),
-                (2, false) => column_block::<L, R, 2, false>(desc, a, b, c, L::WIDTH),
-                (2, true) => column_block::<L, R, 2, true>(desc, a, b, c, last),
-                (_, false) => column_block::<L, R, 3, false>(desc, a, b, c, L::WIDTH),
-                (_, true) => column_block::<L, R, 3, true>(desc, a, b, c, last),
-            }
-            j += vectors * L::WIDTH;
+        while j + 3 * L::WIDTH <= desc.n {
+            column_block::<L, R, 3, WHOLE>(desc, a, b.add(j), c.add(j), 0);
+            j += 3 * L::WIDTH;
+        }
+        let (vectors, last) = ((desc.n - j) / L::WIDTH, (desc.n - j) % L::WIDTH);
+        let end = match last {
+            0 => WHOLE,
+            // Half a register is half the work where wide ones are passed through in two halves, as on Zen 4.
+            _ if L::Half::WIDTH < L::WIDTH && last <= L::Half::WIDTH => HALF,
+            _ => PART,
+        };
+        let (b, c) = (b.add(j), c.add(j));
+        match (vectors, end) {
+            (0, WHOLE) => {}
+            (1, WHOLE) => column_block::<L, R, 1, WHOLE>(desc, a, b, c, last),
+            (_, WHOLE) => column_block::<L, R, 2, WHOLE>(desc, a, b, c, last),
+            (0, HALF) => column_block::<L, R, 0, HALF>(desc, a, b, c, last),
+            (1, HALF) => column_block::<L, R, 1, HALF>(desc, a, b, c, last),
+            (_, HALF) => column_block::<L, R, 2, HALF>(desc, a, b, c, last),
+            (0, _) => column_block::<L, R, 1, PART>(desc, a, b, c, last),
+            (1, _) => column_block::<L, R, 2, PART>(desc, a, b, c, last),
+            (_, _) => column_block::<L, R, 3, PART>(desc, a, b, c, last),
         }
     }
 }
 
-/// R rows × V vectors of C; with `MASKED` only `last` columns of the last vector exist.
+/// R rows × V vectors of C, and the columns of `END`.
 #[inline(always)]
-unsafe fn column_block<L: Lanes, const R: usize, const V: usize, const MASKED: bool>(
+unsafe fn column_block<L: Lanes, const R: usize, const V: usize, const END: usize>(
     desc: &Gemm,
     a: *const L::Elem,
     b: *const L::Elem,
@@ -79,33 +94,50 @@ unsafe fn column_block<L: Lanes, const R: usize, const V: usize, const MASKED: b
 ) {
     // SAFETY: l < k, r < R rows and the columns of this block exist.
     unsafe {
-        let zero = L::splat(L::Elem::ZERO);
-        let mut sums = [[zero; V]; R];
+        let (zero, half) = (L::splat(L::Elem::ZERO), L::Half::splat(L::Elem::ZERO));
+        let (mut sums, mut halves) = ([[zero; V]; R], [half; R]);
         for l in 0..desc.k {
             let (a, b) = (at(a, l, desc.a_col), at(b, l, desc.b_row));
             let mut row = [zero; V];
             for (v, lanes) in row.iter_mut().enumerate() {
                 let from = b.add(v * L::WIDTH);
-                *lanes = if MASKED && v == V - 1 { L::load_first(from, last) } else { L::load(from) };
+                *lanes = if END == PART && v == V - 1 { L::load_first(from, last) } else { L::load(from) };
             }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let factor = L::splat(*at(a, r, desc.a_row));
+            let end = if END == HALF { L::Half::load_first(b.add(V * L::WIDTH), last) } else { half };
+            for (r, (sums, half)) in sums.iter_mut().zip(&mut halves).enumerate() {
+                let factor = *at(a, r, desc.a_row);
                 for (sum, lanes) in sums.iter_mut().zip(&row) {
-                    *sum = factor.mul_add(*lanes, *sum);
+                    *sum = L::splat(factor).mul_add(*lanes, *sum);
+                }
+                if END == HALF {
+                    *half = L::Half::splat(factor).mul_add(end, *half);
                 }
             }
         }
-        for (r, sums) in sums.iter().enumerate() {
+        for (r, (sums, half)) in sums.iter().zip(halves).enumerate() {
+            let c = at_mut(c, r, desc.c_row);
             for (v, sum) in sums.iter().enumerate() {
-                let to = at_mut(c, r, desc.c_row).add(v * L::WIDTH);
-                if MASKED && v == V - 1 {
-                    let old = if desc.accumulate == 0 { None } else { Some(L::load_first(to, last)) };
-                    old.map_or(*sum, |old| old.add(*sum)).store_first(to, last);
+                let to = c.add(v * L::WIDTH);
+                if END == PART && v == V - 1 {
+                    put_first(desc, *sum, to, last);
                 } else {
                     (if desc.accumulate == 0 { *sum } else { L::load(to).add(*sum) }).store(to);
                 }
             }
+            if END == HALF {
+                put_first(desc, half, c.add(V * L::WIDTH), last);
+            }
         }
+    }
+}
+
+/// The first `count` lanes, to C.
+#[inline(always)]
+unsafe fn put_first<L: Lanes>(desc: &Gemm, sum: L, to: *mut L::Elem, count: usize) {
+    // SAFETY: `count` columns of C exist.
+    unsafe {
+        let old = if desc.accumulate == 0 { None } else { Some(L::load_first(to, count)) };
+        old.map_or(sum, |old| old.add(sum)).store_first(to, count);
     }
 }
 
@@ -227,9 +259,8 @@ unsafe fn write_sums<L: Lanes, const R: usize, const S: usize>(desc: &Gemm, sums
         if side_by_side {
             let mut i = 0;
             while i < R * S {
-                let (count, to) = ((R * S - i).min(L::WIDTH), c.add(i));
-                let new = L::load_first(totals.as_ptr().add(i), count);
-                (if desc.accumulate == 0 { new } else { L::load_first(to, count).add(new) }).store_first(to, count);
+                let count = (R * S - i).min(L::WIDTH);
+                put_first(desc, L::load_first(totals.as_ptr().add(i), count), c.add(i), count);
                 i += count;
             }
             return;

@@ -58,7 +58,7 @@ pub struct BinaryKernel {
 /// An instruction set the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
-    /// x86-64 with AVX-512F and DQ: 8 f64 or 16 f32 lanes.
+    /// x86-64 with AVX-512F, DQ and VL: 8 f64 or 16 f32 lanes.
     Avx512,
     /// x86-64 with AVX2 and FMA: 4 f64 or 8 f32 lanes.
     Avx2,
@@ -252,7 +252,7 @@ macro_rules! tiers {
 
 tiers! {
     #[cfg(target_arch = "x86_64")]
-    (avx512, Avx512, [target_feature(enable = "avx512f,avx512dq,avx2,fma")],
+    (avx512, Avx512, [target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")],
         F64x8, F32x16)
     #[cfg(target_arch = "x86_64")]
     (avx2, Avx2, [target_feature(enable = "avx2,fma")], F64x4, F32x8)
@@ -274,6 +274,7 @@ impl Tier {
             Tier::Avx512 => {
                 let has = is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx2")
                     && is_x86_feature_detected!("fma");
                 has.then_some(&avx512::KERNELS)
