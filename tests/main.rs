@@ -41,6 +41,8 @@ mod gradients;
 mod graphs;
 #[path = "suite/implicit.rs"]
 mod implicit;
+#[path = "suite/gathered.rs"]
+mod gathered;
 #[path = "suite/kept.rs"]
 mod kept;
 #[path = "suite/layers.rs"]

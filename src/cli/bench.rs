@@ -3,14 +3,14 @@
 use super::args::BenchArgs;
 use super::failed::Failed;
 use super::grad::evaluate;
-use super::kernels::kernels;
+use super::kernels::{VJP, kernels};
 use super::output::{Console, bytes, count, duration, object, table};
 use super::session::{Session, times_ms};
 use crate::codegen::{Backend, Frame, Kernel, Output, Spec};
 use crate::compile::{self, Derived, Settings};
 use crate::graph::{Graph, Leaf};
 use crate::lower;
-use crate::model::{KernelParts, Model, Number, unconstrain};
+use crate::model::{Gathered, KernelParts, Model, Number, SystemParts, unconstrain};
 use crate::opt::multiply_adds;
 use crate::syntax;
 use serde_json::{Value, json};
@@ -40,6 +40,22 @@ impl Measured {
         self.call / lanes
     }
 
+    /// Adds the share of a call in the products of many calls.
+    fn add_share<T: Number>(&mut self, gathered: &Gathered, repeat: usize) -> Result<(), Failed> {
+        let (outputs, lanes) = (gathered.outputs(), self.lanes);
+        let spec = Spec { graph: &gathered.graph, inputs: &gathered.inputs, outputs: &outputs, lanes };
+        let kernel: Kernel<T> = Kernel::new(&spec, Backend::Jit).map_err(|e| refused(&e))?;
+        let (call, least) = call_seconds(&kernel, repeat);
+        #[allow(clippy::cast_precision_loss, reason = "a few calls")]
+        let calls = gathered.calls as f64;
+        self.call += call / calls;
+        self.least += least / calls;
+        let nodes: Vec<_> = outputs.iter().map(|o| o.node).collect();
+        self.multiply_adds += multiply_adds(&gathered.graph, &nodes) / gathered.calls as u64;
+        self.code += kernel.code_size();
+        Ok(())
+    }
+
     /// 10⁹ operations a second, two for a multiply-add.
     fn gflops(&self) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "a rate")]
@@ -57,9 +73,15 @@ pub(super) fn bench<T: Number>(args: &BenchArgs, console: Console) -> Result<(),
     let (stages, derived) = stages::<T>(&session, args, samples.indices.len())?;
     let mut measured = Vec::new();
     for (system, parts) in lowered.systems.iter().zip(&derived.systems) {
-        for (name, kernel) in kernels(&derived.graph, parts) {
+        let gathered = compile::gathered(&derived.graph, parts, system, lanes);
+        let parts = SystemParts { gathered, ..parts.clone() };
+        for (name, kernel) in kernels(&derived.graph, &parts) {
             let label = (system.name.as_str(), name);
-            measured.push(measure::<T>(&derived.graph, &kernel, label, lanes, args.repeat)?);
+            let mut own = measure::<T>(&derived.graph, &kernel, label, lanes, args.repeat)?;
+            if let Some(gathered) = parts.gathered.as_ref().filter(|_| name == VJP) {
+                own.add_share::<T>(gathered, args.repeat)?;
+            }
+            measured.push(own);
         }
     }
     let mut gradient = None;

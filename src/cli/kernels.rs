@@ -3,9 +3,12 @@
 use crate::graph::{Graph, NodeId, Op};
 use crate::model::{KernelParts, SystemParts};
 
+/// Name of the vector-Jacobian product.
+pub(super) const VJP: &str = "vector-Jacobian product";
+
 /// The right-hand side and, where there are any, its vector-Jacobian product, Jacobian, and the pull-back of that.
 pub(super) fn kernels(g: &Graph, parts: &SystemParts) -> Vec<(&'static str, KernelParts)> {
-    let pull_back = parts.pull_back(g, false, true).map(|p| ("vector-Jacobian product", p));
+    let pull_back = parts.pull_back(g, false, true).map(|p| (VJP, p));
     let jacobian = parts.jacobian().map(|p| ("Jacobian", p));
     let curvature = parts.jacobian_pull_back(g).map(|p| ("pull-back of the Jacobian", p));
     let rest = pull_back.into_iter().chain(jacobian).chain(curvature);

@@ -1,6 +1,7 @@
 //! The whole compiler on one page: text → model.
 
 mod forward;
+mod gather;
 mod hessian;
 mod roots;
 mod separable;
@@ -13,7 +14,7 @@ use crate::codegen::Backend;
 use crate::diag::Diagnostic;
 use crate::graph::{Graph, NodeId, verify};
 use crate::lower::{Gradient, Lowered, System};
-use crate::model::{Entry, Model, Number, StepParts, SystemKernels, SystemParts, WholeStep, build};
+use crate::model::{Entry, Gathered, Model, Number, StepParts, SystemKernels, SystemParts, WholeStep, build};
 use crate::opt;
 use crate::solve::{Method, Norm, Options, Stepping};
 use forward::{add_tangents, differentiates_forward};
@@ -139,6 +140,7 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
         let backwards = info.integrates_backwards();
         let width = if info.events.is_some() { lanes } else { slice(lanes, info.options.stepping) };
         parts.kept = kept(g, &parts, info, lanes);
+        parts.gathered = gathered(g, &parts, info, width);
         let whole = step_graphs(g, &parts, &info.options, lanes).filter(|_| backend == Backend::Jit);
         let tableau = info.options.method.tableau();
         let whole = whole.map(|(forward, reverse)| WholeStep::new(tableau, &forward, reverse.as_ref(), lanes, backend));
@@ -180,6 +182,15 @@ pub fn kept(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> Ve
     let mut kept = opt::worth_keeping(g, parts.rhs, &bars);
     kept.retain(|&id| together || g.batched(id));
     kept
+}
+
+/// What pull-backs of one sample leave for sums over many of them; where whole steps are kernels, those sum up by
+/// themselves. The products of several samples are matrix products already, which more calls made no faster (measured).
+pub fn gathered(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> Option<Gathered> {
+    if lanes > 1 || step_graphs(g, parts, &system.options, lanes).is_some() {
+        return None;
+    }
+    gather::gather(g, &parts.capture_terms(g))
 }
 
 /// The code generator made no code of a model that is correct.

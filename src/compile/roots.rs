@@ -279,6 +279,7 @@ impl Ids {
                 times: self.times[k],
                 rhs: self.rhs[k],
                 kept: Vec::new(),
+                gathered: None,
                 events: match (self.events[k].as_slice(), &info.events) {
                     ([when, rates, resets], Some(events)) => Some(EventParts {
                         rules: events.rules.clone(),

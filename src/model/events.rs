@@ -39,7 +39,7 @@ impl<T: Number> EventKernels<T> {
         let value = |node: NodeId| parts.value(node).compile(g, lanes, backend);
         let vjp = match &events.bars {
             Some(bars) => {
-                let parts = parts.cotangents(g, events.seed, None, bars, true);
+                let parts = parts.cotangents(g, events.seed, None, bars, (true, None));
                 Some(Vjp::new(g, parts, lanes, backend)?)
             }
             None => None,

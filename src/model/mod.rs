@@ -23,7 +23,7 @@ pub use objective::{ModelObjective, ObjectiveSetup};
 pub use parameters::{initial, unconstrain};
 pub use program::{Program, build};
 pub use step::{StepParts, WholeStep};
-pub use system::{Capture, JacobianParts, KernelParts, SystemKernels, SystemParts};
+pub use system::{Capture, Gathered, GatheredSum, JacobianParts, KernelParts, SystemKernels, SystemParts};
 
 use crate::codegen::Element;
 use crate::lower::Lowered;

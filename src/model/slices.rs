@@ -83,7 +83,8 @@ impl<'a, T: Number> Sliced<'a, T> {
     }
 
     /// The captures' cotangents of the whole tile.
-    pub fn into_bars(self) -> Vec<Vec<T>> {
+    pub fn into_bars(mut self) -> Vec<Vec<T>> {
+        self.each(|s| s.bound.multiply_factors());
         let (lanes, width) = (self.lanes, self.kernels.lanes);
         let mut all: Vec<Vec<T>> = Vec::new();
         for (k, info) in self.kernels.captures.iter().enumerate() {

@@ -1,8 +1,10 @@
 //! A compiled system as the solvers see it.
 
+mod gathered;
 mod jacobian;
 mod keep;
 
+pub use gathered::{Gathered, GatheredSum};
 pub use jacobian::JacobianParts;
 
 use super::Number;
@@ -11,6 +13,7 @@ use super::step::{StepsAlone, WholeStep};
 use crate::codegen::{Backend, Element, Kernel, Output, Spec};
 use crate::graph::{Binary, Graph, NodeId, Op};
 use crate::solve::{AdjointSystem, ForwardStep, ReverseAlone, ReverseStep, Sparsity, StepAlone, System, TakenStep};
+use gathered::{Factors, Gather};
 use jacobian::JacobianKernels;
 use keep::Keep;
 use smallvec::SmallVec;
@@ -42,6 +45,8 @@ pub struct SystemParts {
     pub bars: Option<Vec<Option<NodeId>>>,
     /// Values that the right-hand side leaves for the pull-back; empty where that computes them again.
     pub kept: Vec<NodeId>,
+    /// Sums over samples that are done for many pull-backs at once.
+    pub gathered: Option<Gathered>,
     /// The Jacobian, for implicit methods.
     pub jacobian: Option<JacobianParts>,
     /// Its events, if it has any.
@@ -76,17 +81,27 @@ impl SystemParts {
     /// with `rhs`, f too.
     pub fn pull_back(&self, g: &Graph, rhs: bool, captures: bool) -> Option<KernelParts> {
         let rhs = rhs.then_some(self.rhs);
-        Some(self.cotangents(g, self.leaves[2], rhs, self.bars.as_ref()?, captures))
+        let gathered = self.gathered.as_ref().filter(|_| captures);
+        Some(self.cotangents(g, self.leaves[2], rhs, self.bars.as_ref()?, (captures, gathered)))
     }
 
-    /// Cotangents of state, time and captures for the cotangent `seed` of something.
+    /// The parts of the captures' cotangents that are sums over samples or values of them, by capture.
+    pub fn capture_terms(&self, g: &Graph) -> Vec<(usize, NodeId)> {
+        let captured = self.bars.iter().flatten().skip(2).enumerate();
+        captured
+            .flat_map(|(k, bar)| bar.map_or_else(Vec::new, |b| terms(g, b)).into_iter().map(move |t| (k, t)))
+            .collect()
+    }
+
+    /// Cotangents of state, time and captures for the cotangent `seed` of something; in the place of what is gathered,
+    /// its factors.
     pub(super) fn cotangents(
         &self,
         g: &Graph,
         seed: NodeId,
         rhs: Option<NodeId>,
         bars: &[Option<NodeId>],
-        captures: bool,
+        (captures, gathered): (bool, Option<&Gathered>),
     ) -> KernelParts {
         let [state, time, _] = self.leaves;
         let mut parts = KernelParts {
@@ -94,23 +109,33 @@ impl SystemParts {
             outputs: Vec::new(),
             slots: Vec::new(),
         };
-        parts.push(g, rhs, false);
-        for (k, bar) in bars.iter().enumerate() {
-            let captured = k >= 2;
-            parts.push(g, bar.filter(|_| !captured || captures), captured);
+        let (own, captured) = bars.split_at(2);
+        parts.push(rhs.as_slice(), false);
+        own.iter().for_each(|bar| parts.push(bar.as_slice(), false));
+        if let Some(gathered) = gathered {
+            let left = gathered.factors.iter().filter(|&&f| self.given(f).is_none());
+            left.for_each(|&node| parts.outputs.push(Output { node, slot: parts.used(), add: false }));
+        }
+        for (k, bar) in captured.iter().enumerate() {
+            let mut nodes = bar.filter(|_| captures).map_or_else(Vec::new, |bar| terms(g, bar));
+            nodes.retain(|&node| gathered.is_none_or(|gathered| !gathered.has(k, node)));
+            parts.push(&nodes, true);
         }
         parts
     }
 }
 
 impl KernelParts {
-    fn push(&mut self, g: &Graph, node: Option<NodeId>, add: bool) {
-        let slot = node.map(|_| self.slots.iter().flatten().count());
-        if let (Some(node), Some(slot)) = (node, slot) {
-            let nodes = if add { terms(g, node) } else { vec![node] };
-            self.outputs.extend(nodes.into_iter().map(|node| Output { node, slot, add }));
-        }
-        self.slots.push(slot);
+    /// A result: the sum of some nodes, or nothing.
+    fn push(&mut self, nodes: &[NodeId], add: bool) {
+        let slot = self.used();
+        self.outputs.extend(nodes.iter().map(|&node| Output { node, slot, add }));
+        self.slots.push((!nodes.is_empty()).then_some(slot));
+    }
+
+    /// Number of slots so far.
+    fn used(&self) -> usize {
+        self.outputs.last().map_or(0, |o| o.slot + 1)
     }
 
     /// Whether it becomes code without loops.
@@ -129,13 +154,15 @@ pub(super) struct Vjp<T> {
     pub slots: Vec<Option<usize>>,
     /// Which captures have a cotangent.
     kept: Vec<bool>,
+    /// Whether it leaves factors to be gathered.
+    pub leaves_factors: bool,
 }
 
 impl<T: Number> Vjp<T> {
     /// Compiles it. Inputs: state, time, seed, then what else is given, captures last.
     pub fn new(g: &Graph, parts: KernelParts, lanes: usize, backend: Backend) -> Result<Self, String> {
         let kept = parts.slots.iter().skip(3).map(Option::is_some).collect();
-        Ok(Self { kernel: parts.compile(g, lanes, backend)?, slots: parts.slots, kept })
+        Ok(Self { kernel: parts.compile(g, lanes, backend)?, slots: parts.slots, kept, leaves_factors: false })
     }
 }
 
@@ -157,6 +184,8 @@ pub struct SystemKernels<T> {
     full: Option<Vjp<T>>,
     /// In the place of `full`.
     keep: Option<Keep<T>>,
+    /// What becomes of the factors that `full` or `keep` leaves.
+    gather: Option<Gather<T>>,
     whole: Option<WholeStep<T>>,
     jacobian: Option<JacobianKernels<T>>,
 }
@@ -179,17 +208,21 @@ impl<T: Number> SystemKernels<T> {
             .iter()
             .map(|&c| Capture { len: g.size(c) * if g.batched(c) { lanes } else { 1 }, batched: g.batched(c) })
             .collect();
+        let gathers = parts.gathered.is_some();
         let vjp = |with_rhs: bool, with_captures: bool| -> Result<Option<Vjp<T>>, String> {
             let Some(parts) = parts.pull_back(g, with_rhs, with_captures) else { return Ok(None) };
-            Vjp::new(g, parts, lanes, backend).map(Some)
+            let leaves_factors = with_captures && gathers;
+            Ok(Some(Vjp { leaves_factors, ..Vjp::new(g, parts, lanes, backend)? }))
         };
         let keep = Keep::new(g, parts, lanes, backend)?;
+        let gather = parts.gathered.as_ref().map(|all| Gather::new(g, parts, all, lanes, backend)).transpose()?;
         let full = if keep.is_none() { vjp(false, true)? } else { None };
         let state_only = if backwards { vjp(true, false)? } else { None };
         let jacobian = JacobianKernels::new(g, parts, lanes, backend)?;
         let events = EventKernels::new(g, parts, lanes, backend)?;
         let times = if g.batched(parts.leaves[1]) { lanes } else { 1 };
-        Ok(Self { dim: parts.dim, lanes, captures, times, rhs, events, state_only, full, keep, whole: None, jacobian })
+        let (dim, whole) = (parts.dim, None);
+        Ok(Self { dim, lanes, captures, times, rhs, events, state_only, full, keep, gather, whole, jacobian })
     }
 
     /// Adds whole steps: the forward one and, where there is a pull-back, the reverse one.
@@ -206,7 +239,8 @@ impl<T: Number> SystemKernels<T> {
         let jacobian = self.jacobian.as_ref().map_or(0, JacobianKernels::code_size);
         let events = self.events.as_ref().map_or(0, EventKernels::code_size);
         let keep = self.keep.as_ref().map_or(0, Keep::code_size);
-        self.rhs.code_size() + keep + vjp(&self.state_only) + vjp(&self.full) + whole + jacobian + events
+        let gather = self.gather.as_ref().map_or(0, Gather::code_size);
+        self.rhs.code_size() + keep + gather + vjp(&self.state_only) + vjp(&self.full) + whole + jacobian + events
     }
 }
 
@@ -224,7 +258,9 @@ pub(super) struct Bound<'a, T> {
     pub kernels: &'a SystemKernels<T>,
     captures: SmallVec<[&'a [T]; 8]>,
     /// Cotangents of the captures so far.
-    pub bars: Vec<Vec<T>>,
+    pub(super) bars: Vec<Vec<T>>,
+    /// Factors of them that are yet to be multiplied.
+    factors: Factors<T>,
     time: Vec<T>,
     /// Buffer of the kernels, to be given back.
     pub scratch: Vec<T>,
@@ -242,7 +278,8 @@ impl<'a, T: Number> Bound<'a, T> {
         let time = vec![T::default(); kernels.times];
         let passed = [Vec::new(), Vec::new()];
         let stage_times = vec![T::default(); kernels.whole.as_ref().map_or(0, WholeStep::times)];
-        Self { kernels, captures, bars: Vec::new(), time, scratch, void: Vec::new(), stage_times, alone: None, passed }
+        let (bars, factors, void) = (Vec::new(), Factors::default(), Vec::new());
+        Self { kernels, captures, bars, factors, time, scratch, void, stage_times, alone: None, passed }
     }
 
     /// Buffers of whole steps of one sample.
@@ -255,7 +292,14 @@ impl<'a, T: Number> Bound<'a, T> {
     /// Prepares the accumulators of the captures' cotangents.
     pub fn with_bars(mut self) -> Self {
         self.bars = self.kernels.captures.iter().map(|c| vec![T::default(); c.len]).collect();
+        self.factors = self.kernels.gather.as_ref().map_or_else(Factors::default, Gather::room);
         self
+    }
+
+    /// The captures' cotangents.
+    pub fn bars(&mut self) -> &mut Vec<Vec<T>> {
+        self.multiply_factors();
+        &mut self.bars
     }
 
     pub fn clock(&mut self, t: &[f64]) {
@@ -287,6 +331,10 @@ impl<'a, T: Number> Bound<'a, T> {
             if slot.is_some() {
                 outputs.push(buffer);
             }
+        }
+        let gather = self.kernels.gather.as_ref().filter(|_| vjp.leaves_factors);
+        if let Some(gather) = gather {
+            outputs.extend(self.factors.next(gather, [z, w], more));
         }
         let bars = (self.bars.as_mut_slice(), vjp.kept.as_slice());
         vjp.kernel.run_parts([&inputs, &self.captures], &mut outputs, bars, &mut self.scratch);
@@ -353,7 +401,10 @@ impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
         let kernels = self.kernels;
         let mut void = std::mem::take(&mut self.void);
         match (&kernels.full, &kernels.state_only) {
-            (Some(vjp), _) if parameters => self.pull(vjp, z, w, &mut void, z_bar, t_bar),
+            (Some(vjp), _) if parameters => {
+                self.pull(vjp, z, w, &mut void, z_bar, t_bar);
+                self.count_factors();
+            }
             (_, Some(vjp)) => {
                 void.resize(z.len(), T::default());
                 self.pull(vjp, z, w, &mut void, z_bar, t_bar);

@@ -222,7 +222,7 @@ impl<T: Number> Workspace<T> {
                     }
                     _ => back.run(&mut system, solution),
                 };
-                (cotangents, system.bars, system.scratch)
+                (cotangents, std::mem::take(system.bars()), system.scratch)
             } else {
                 let cut = Cut::new(kernels, program.lanes, &captures);
                 let mut system = Sliced::new(kernels, program.lanes, &captures, &cut, model.threads > 1).with_bars();

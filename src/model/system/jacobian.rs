@@ -1,6 +1,6 @@
 //! ∂f/∂z and ∂f/∂t as native code, and their derivatives, for implicit methods.
 
-use super::{Bound, KernelParts, SystemParts, Vjp};
+use super::{Bound, KernelParts, SystemParts, Vjp, terms};
 use crate::codegen::{Backend, Kernel, Output};
 use crate::graph::{Graph, NodeId};
 use crate::model::Number;
@@ -52,7 +52,8 @@ impl SystemParts {
             slots: Vec::new(),
         };
         for (k, bar) in parts.bars.as_ref()?.iter().enumerate() {
-            kernel.push(g, *bar, k >= 2);
+            let nodes = bar.map_or_else(Vec::new, |bar| if k < 2 { vec![bar] } else { terms(g, bar) });
+            kernel.push(&nodes, k >= 2);
         }
         Some(kernel)
     }

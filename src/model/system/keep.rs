@@ -23,7 +23,8 @@ impl<T: Number> Keep<T> {
         outputs.extend((1..).zip(&parts.kept).map(|(slot, &node)| Output { node, slot, add: false }));
         let rhs = KernelParts { inputs, outputs, slots }.compile(g, lanes, backend)?;
         pull_back.inputs.splice(3..3, parts.kept.iter().copied());
-        let vjp = Vjp::new(g, pull_back, lanes, backend)?;
+        let leaves_factors = parts.gathered.is_some();
+        let vjp = Vjp { leaves_factors, ..Vjp::new(g, pull_back, lanes, backend)? };
         let sizes = parts.kept.iter().map(|&node| g.size(node) * if g.batched(node) { lanes } else { 1 }).collect();
         Ok(Some(Self { rhs, vjp, sizes }))
     }
@@ -67,6 +68,7 @@ impl<T: Number> Bound<'_, T> {
             rest = after;
         }
         self.pull_from(&keep.vjp, z, w, &values, [&mut [], z_bar, t_bar]);
+        self.count_factors();
     }
 
     /// The pull-back where nothing was left: the right-hand side comes first.
