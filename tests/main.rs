@@ -33,6 +33,8 @@ mod docs;
 mod events;
 #[path = "suite/examples.rs"]
 mod examples;
+#[path = "suite/gathered.rs"]
+mod gathered;
 #[path = "suite/golden.rs"]
 mod golden;
 #[path = "suite/gradients.rs"]
@@ -41,8 +43,6 @@ mod gradients;
 mod graphs;
 #[path = "suite/implicit.rs"]
 mod implicit;
-#[path = "suite/gathered.rs"]
-mod gathered;
 #[path = "suite/kept.rs"]
 mod kept;
 #[path = "suite/layers.rs"]

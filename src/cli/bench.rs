@@ -8,7 +8,7 @@ use super::output::{Console, bytes, count, duration, object, table};
 use super::session::{Session, times_ms};
 use crate::codegen::{Backend, Frame, Kernel, Output, Spec};
 use crate::compile::{self, Derived, Settings};
-use crate::graph::{Graph, Leaf};
+use crate::graph::{Graph, Leaf, NodeId};
 use crate::lower;
 use crate::model::{Gathered, KernelParts, Model, Number, SystemParts, unconstrain};
 use crate::opt::multiply_adds;
@@ -40,22 +40,6 @@ impl Measured {
         self.call / lanes
     }
 
-    /// Adds the share of a call in the products of many calls.
-    fn add_share<T: Number>(&mut self, gathered: &Gathered, repeat: usize) -> Result<(), Failed> {
-        let (outputs, lanes) = (gathered.outputs(), self.lanes);
-        let spec = Spec { graph: &gathered.graph, inputs: &gathered.inputs, outputs: &outputs, lanes };
-        let kernel: Kernel<T> = Kernel::new(&spec, Backend::Jit).map_err(|e| refused(&e))?;
-        let (call, least) = call_seconds(&kernel, repeat);
-        #[allow(clippy::cast_precision_loss, reason = "a few calls")]
-        let calls = gathered.calls as f64;
-        self.call += call / calls;
-        self.least += least / calls;
-        let nodes: Vec<_> = outputs.iter().map(|o| o.node).collect();
-        self.multiply_adds += multiply_adds(&gathered.graph, &nodes) / gathered.calls as u64;
-        self.code += kernel.code_size();
-        Ok(())
-    }
-
     /// 10⁹ operations a second, two for a multiply-add.
     fn gflops(&self) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "a rate")]
@@ -77,11 +61,8 @@ pub(super) fn bench<T: Number>(args: &BenchArgs, console: Console) -> Result<(),
         let parts = SystemParts { gathered, ..parts.clone() };
         for (name, kernel) in kernels(&derived.graph, &parts) {
             let label = (system.name.as_str(), name);
-            let mut own = measure::<T>(&derived.graph, &kernel, label, lanes, args.repeat)?;
-            if let Some(gathered) = parts.gathered.as_ref().filter(|_| name == VJP) {
-                own.add_share::<T>(gathered, args.repeat)?;
-            }
-            measured.push(own);
+            let gathered = parts.gathered.as_ref().filter(|_| name == VJP);
+            measured.push(measure::<T>(&derived.graph, &kernel, label, (lanes, gathered), args.repeat)?);
         }
     }
     let mut gradient = None;
@@ -146,61 +127,86 @@ fn refused(why: &str) -> Failed {
     compile::refused(why).into()
 }
 
-/// Runs a kernel on plausible numbers often enough to measure it.
+/// Runs a kernel on plausible numbers often enough to measure it; with what is gathered from many calls, one product of
+/// them in so many.
 fn measure<T: Number>(
     g: &Graph,
     parts: &KernelParts,
     (system, name): (&str, &'static str),
-    lanes: usize,
+    (lanes, gathered): (usize, Option<&Gathered>),
     repeat: usize,
 ) -> Result<Measured, Failed> {
-    let spec = Spec { graph: g, inputs: &parts.inputs, outputs: &parts.outputs, lanes };
-    let kernel: Kernel<T> = Kernel::new(&spec, Backend::Jit).map_err(|e| refused(&e))?;
-    let nodes: Vec<_> = parts.outputs.iter().map(|o| o.node).collect();
-    let (call, least) = call_seconds(&kernel, repeat);
-    Ok(Measured {
-        system: system.to_owned(),
-        name,
-        call,
-        least,
-        lanes,
-        multiply_adds: multiply_adds(g, &nodes),
-        code: kernel.code_size(),
-    })
+    let compiled = |graph: &Graph, inputs: &[NodeId], outputs: &[Output]| -> Result<(Kernel<T>, u64), Failed> {
+        let kernel = Kernel::new(&Spec { graph, inputs, outputs, lanes }, Backend::Jit).map_err(|e| refused(&e))?;
+        let nodes: Vec<_> = outputs.iter().map(|o| o.node).collect();
+        Ok((kernel, multiply_adds(graph, &nodes)))
+    };
+    let (kernel, mut multiply_adds) = compiled(g, &parts.inputs, &parts.outputs)?;
+    let (mut one, mut code) = (Chained::new(&kernel), kernel.code_size());
+    let (call, least) = match gathered {
+        None => seconds(repeat, || one.run()),
+        Some(all) => {
+            let (product, more) = compiled(&all.graph, &all.inputs, &all.outputs())?;
+            let mut product_of_all = Chained::new(&product);
+            let (call, least) = seconds(repeat, || {
+                (0..all.calls).for_each(|_| one.run());
+                product_of_all.run();
+            });
+            multiply_adds += more / all.calls as u64;
+            code += product.code_size();
+            #[allow(clippy::cast_precision_loss, reason = "a few calls")]
+            let calls = all.calls as f64;
+            (call / calls, least / calls)
+        }
+    };
+    Ok(Measured { system: system.to_owned(), name, call, least, lanes, multiply_adds, code })
 }
 
-/// Median and least seconds of a call. The buffers are the kernel's own, as in whole steps of small systems: what is
-/// timed is the generated code.
-fn call_seconds<T: Number>(kernel: &Kernel<T>, repeat: usize) -> (f64, f64) {
-    #[allow(clippy::cast_precision_loss, reason = "small numbers")]
-    let value = |i: usize| T::narrow(0.1 + 0.01 * (i % 37) as f64);
-    let mut frame = Frame::aligned(kernel);
-    for k in 0..kernel.input_lengths().len() {
-        let at = frame.input(k);
-        frame.values()[at].iter_mut().enumerate().for_each(|(i, x)| *x = value(i));
-    }
-    // A little of the first result goes into the first argument, so that no call starts before the one before has ended.
-    // What is added to grows by the same with every call, far from overflow.
-    let some = |lengths: &[usize]| lengths.first().is_some_and(|length| *length > 0);
-    let chained = some(kernel.input_lengths()) && some(kernel.output_lengths());
-    let chain = chained.then(|| (frame.input(0).start, frame.output(0).start));
-    let small = T::narrow(1e-12);
-    let mut run = |calls: u32| {
-        let started = Instant::now();
-        for _ in 0..calls {
-            frame.run();
-            if let Some((argument, result)) = chain {
-                let values = frame.values();
-                values[argument] += small * values[result];
-            }
+/// A kernel in buffers of its own, as in whole steps of small systems: what is timed is the generated code. A little of
+/// the first result goes into the first argument, so that no call starts before the one before has ended. What is added
+/// to grows by the same with every call, far from overflow.
+struct Chained<'k, T: Number> {
+    frame: Frame<'k, T>,
+    chain: Option<(usize, usize)>,
+}
+
+impl<'k, T: Number> Chained<'k, T> {
+    fn new(kernel: &'k Kernel<T>) -> Self {
+        #[allow(clippy::cast_precision_loss, reason = "small numbers")]
+        let value = |i: usize| T::narrow(0.1 + 0.01 * (i % 37) as f64);
+        let mut frame = Frame::aligned(kernel);
+        for k in 0..kernel.input_lengths().len() {
+            let at = frame.input(k);
+            frame.values()[at].iter_mut().enumerate().for_each(|(i, x)| *x = value(i));
         }
+        let some = |lengths: &[usize]| lengths.first().is_some_and(|length| *length > 0);
+        let chained = some(kernel.input_lengths()) && some(kernel.output_lengths());
+        let chain = chained.then(|| (frame.input(0).start, frame.output(0).start));
+        Self { frame, chain }
+    }
+
+    #[inline]
+    fn run(&mut self) {
+        self.frame.run();
+        if let Some((argument, result)) = self.chain {
+            let values = self.frame.values();
+            values[argument] += T::narrow(1e-12) * values[result];
+        }
+    }
+}
+
+/// Median and least seconds of something that is done often enough to measure it.
+fn seconds(repeat: usize, mut run: impl FnMut()) -> (f64, f64) {
+    let mut timed = |calls: u32| {
+        let started = Instant::now();
+        (0..calls).for_each(|_| run());
         started.elapsed().as_secs_f64()
     };
     let mut calls = 1;
-    while run(calls) < SPAN && calls < 1 << 20 {
+    while timed(calls) < SPAN && calls < 1 << 20 {
         calls *= 2;
     }
-    let mut times: Vec<f64> = (0..repeat).map(|_| run(calls) / f64::from(calls)).collect();
+    let mut times: Vec<f64> = (0..repeat).map(|_| timed(calls) / f64::from(calls)).collect();
     let (median, least) = times_ms(&mut times);
     (median / 1e3, least / 1e3)
 }
@@ -217,7 +223,8 @@ fn peak<T: Number>(repeat: usize) -> Result<f64, Failed> {
             .map_err(|e| refused(&e))?;
     #[allow(clippy::cast_precision_loss, reason = "far below 2^52 operations")]
     let operations = 2.0 * (PEAK * PEAK * PEAK) as f64;
-    Ok(operations / call_seconds(&kernel, repeat.min(5)).0 * 1e-9)
+    let mut product = Chained::new(&kernel);
+    Ok(operations / seconds(repeat.min(5), || product.run()).0 * 1e-9)
 }
 
 fn as_json(stages: &Stages, measured: &[Measured], gradient: Option<(f64, f64)>, batch: usize, peak: f64) -> Value {

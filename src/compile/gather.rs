@@ -51,21 +51,32 @@ pub(super) fn gather(g: &Graph, terms: &[(usize, NodeId)]) -> Option<Gathered> {
         let product = builder.0.graph.einsum(spec, &xs);
         builder.push(target, single, product);
     }
-    for &(target, single) in terms {
+    let products: Vec<(usize, NodeId)> = builder.0.sums.iter().map(|sum| (sum.target, sum.single)).collect();
+    for &(target, single) in terms.iter().filter(|term| !products.contains(term)) {
         let known = of_lanes(single).and_then(|x| builder.0.factors.iter().position(|f| *f == x));
-        if let Some(k) = known.filter(|_| !builder.0.has(target, single)) {
+        if let Some(k) = known {
             let sum = builder.0.graph.sum_axes(builder.0.inputs[k], &[0]);
             builder.push(target, single, sum);
         }
     }
-    (!builder.0.sums.is_empty()).then_some(builder.0)
+    let Gathered { sums, .. } = &builder.0;
+    debug_assert!(
+        sums.iter().all(|s| {
+            let same = |of: (usize, NodeId)| of == (s.target, s.single);
+            let gathered = sums.iter().filter(|s| same((s.target, s.single))).count();
+            gathered == terms.iter().filter(|term| same(**term)).count()
+        }),
+        "a term that comes twice is gathered twice"
+    );
+    (!sums.is_empty()).then_some(builder.0)
 }
 
-/// A product of values of the samples that is larger than they are.
+/// An outer product of values of the samples: what is summed within a sample is a matrix product by itself.
 fn outer_product(g: &Graph, x: NodeId) -> Option<(&Einsum, Vec<NodeId>)> {
     let Op::Einsum(spec) = &g.node(x).op else { return None };
     let factors: Vec<NodeId> = g.args(x).to_vec();
     let size: usize = factors.iter().map(|&f| g.size(f)).sum();
-    let worth = g.size(x) >= WORTH && g.size(x) > size && factors.iter().all(|&f| g.batched(f));
+    let outer = spec.args.iter().flatten().all(|axis| spec.out.contains(axis));
+    let worth = outer && g.size(x) >= WORTH && g.size(x) > size && factors.iter().all(|&f| g.batched(f));
     worth.then_some((spec, factors))
 }

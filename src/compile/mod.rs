@@ -187,10 +187,8 @@ pub fn kept(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> Ve
 /// What pull-backs of one sample leave for sums over many of them; where whole steps are kernels, those sum up by
 /// themselves. The products of several samples are matrix products already, which more calls made no faster (measured).
 pub fn gathered(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> Option<Gathered> {
-    if lanes > 1 || step_graphs(g, parts, &system.options, lanes).is_some() {
-        return None;
-    }
-    gather::gather(g, &parts.capture_terms(g))
+    let found = (lanes == 1).then(|| gather::gather(g, &parts.capture_terms(g))).flatten();
+    found.filter(|_| step_graphs(g, parts, &system.options, lanes).is_none())
 }
 
 /// The code generator made no code of a model that is correct.

@@ -326,7 +326,7 @@ impl<'a, T: Number> Bound<'a, T> {
         let mut inputs: SmallVec<[&[T]; 16]> = SmallVec::new();
         inputs.extend([z, &self.time, w]);
         inputs.extend(more.iter().copied());
-        let mut outputs: SmallVec<[&mut [T]; 3]> = SmallVec::new();
+        let mut outputs: SmallVec<[&mut [T]; 8]> = SmallVec::new();
         for (slot, buffer) in vjp.slots.iter().zip([dz, z_bar, t_bar]) {
             if slot.is_some() {
                 outputs.push(buffer);

@@ -30,7 +30,10 @@ fn lowered(text: &str) -> Lowered {
 }
 
 fn evaluate(method: &str, count: usize, lanes: usize) -> Evaluated {
-    let lowered = lowered(&NET.replace("{method}", method));
+    gradient(lowered(&NET.replace("{method}", method)), count, lanes)
+}
+
+fn gradient(lowered: Lowered, count: usize, lanes: usize) -> Evaluated {
     let raw = unconstrain(&lowered, &initial(&lowered, 3));
     let model = compile::<f64>(lowered, &Settings { lanes, threads: 2, inputs: true, ..Settings::default() })
         .unwrap_or_else(|d| panic!("{d:?}"));
@@ -53,6 +56,28 @@ fn large_products_of_one_sample_are_gathered() {
     let small = lowered(&NET.replace("{method}", "dopri5").replace("40", "20"));
     let derived = derive(&small, &Settings::default()).unwrap();
     assert!(gathered(&derived.graph, &derived.systems[0], &small.systems[0], 1).is_none(), "small products");
+}
+
+/// A network that is used twice with one cotangent: its biases' terms are one node, counted twice.
+#[test]
+fn a_term_that_comes_twice_counts_twice() {
+    let text = "\
+use nn
+noise n: [40] ~ normal(0, 1)
+net f: [40] -> [40] = dense(40)
+state u: [40] = n
+state v: [40] = 2*n
+u' = f(u) + f(v)
+v' = -v
+loss = sum(u(1)^2)
+solve dopri5, 0 .. 1
+";
+    let model = lowered(text);
+    let derived = derive(&model, &Settings::default()).unwrap();
+    let found = gathered(&derived.graph, &derived.systems[0], &model.systems[0], 1).expect("two products");
+    let terms: Vec<_> = found.sums.iter().map(|s| (s.target, s.single)).collect();
+    assert!((1..terms.len()).any(|i| terms[..i].contains(&terms[i])), "no term comes twice");
+    near(&gradient(lowered(text), 1, 1), &gradient(lowered(text), 1, 2), 1e-11);
 }
 
 /// Fewer pull-backs than are gathered, some more, and many.
