@@ -1,10 +1,11 @@
 //! Outer products of one sample that are summed for many pull-backs at once give the gradient of those that are not.
 
+use crate::kept::evaluate as gradient;
 use crate::shared_time::near;
-use pullback::compile::{Settings, compile, derive, gathered};
+use pullback::compile::{Settings, derive, gathered};
 use pullback::load::{Request, load};
 use pullback::lower::Lowered;
-use pullback::model::{Batch, Evaluated, initial, unconstrain};
+use pullback::model::Evaluated;
 
 /// The first two layers have products worth gathering, the last one, of 3 × 40 entries, has not; the first reads the state
 /// and a value of the sample, and what is added to it is read twice.
@@ -31,15 +32,6 @@ fn lowered(text: &str) -> Lowered {
 
 fn evaluate(method: &str, count: usize, lanes: usize) -> Evaluated {
     gradient(lowered(&NET.replace("{method}", method)), count, lanes)
-}
-
-fn gradient(lowered: Lowered, count: usize, lanes: usize) -> Evaluated {
-    let raw = unconstrain(&lowered, &initial(&lowered, 3));
-    let model = compile::<f64>(lowered, &Settings { lanes, threads: 2, inputs: true, ..Settings::default() })
-        .unwrap_or_else(|d| panic!("{d:?}"));
-    let samples: Vec<usize> = (0..count).collect();
-    let batch = Batch { data: None, samples: &samples, seed: 5, step: 0 };
-    model.evaluate(model.gradient.as_ref().unwrap(), &raw, &batch)
 }
 
 #[test]

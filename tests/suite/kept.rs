@@ -30,7 +30,8 @@ fn lowered(start: &str, method: &str) -> Lowered {
         .lowered
 }
 
-fn evaluate(lowered: Lowered, count: usize, lanes: usize) -> Evaluated {
+/// Loss and gradient of the first samples, in tiles of so many lanes.
+pub fn evaluate(lowered: Lowered, count: usize, lanes: usize) -> Evaluated {
     let raw = unconstrain(&lowered, &initial(&lowered, 3));
     let model = compile::<f64>(lowered, &Settings { lanes, threads: 2, inputs: true, ..Settings::default() })
         .unwrap_or_else(|d| panic!("{d:?}"));
