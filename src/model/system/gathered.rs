@@ -32,7 +32,7 @@ pub struct GatheredSum {
 
 impl Gathered {
     /// Whether this part of a target's sum over samples is gathered.
-    pub fn has(&self, target: usize, single: NodeId) -> bool {
+    pub(super) fn has(&self, target: usize, single: NodeId) -> bool {
         self.sums.iter().any(|s| (s.target, s.single) == (target, single))
     }
 
