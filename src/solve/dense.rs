@@ -5,6 +5,9 @@ use super::kernel::{Kernel, Row, combine, row};
 use super::real::Real;
 use super::tableau::{POWERS, Tableau};
 
+/// Powers that the dense output of a method of fifth order has.
+const USUAL: usize = 4;
+
 /// The polynomials of the stages' weights in dense output, without the powers that a method does not use.
 #[derive(Debug)]
 pub(super) struct Weights {
@@ -18,6 +21,16 @@ impl Weights {
         let rows = &tableau.dense[..tableau.stages()];
         let degree = (0..POWERS).rev().find(|&p| rows.iter().any(|row| row[p] != 0.0)).map_or(1, |p| p + 1);
         Self { degree, rows: rows.iter().flat_map(|row| row[..degree].iter().rev().copied()).collect() }
+    }
+
+    /// Calls `give` with bᵢ(θ) of every stage in turn: as [`Self::at`], unrolled for the usual degree.
+    fn each(&self, theta: f64, mut give: impl FnMut(f64)) {
+        let horner = |row: &[f64; USUAL]| row.iter().fold(0.0, |sum, p| theta * (p + sum));
+        if self.degree == USUAL {
+            self.rows.as_chunks().0.iter().for_each(|row| give(horner(row)));
+        } else {
+            self.at(theta).for_each(give);
+        }
     }
 
     /// bᵢ(θ) of every stage in turn: the same bits as [`Tableau::dense_weight`].
@@ -53,13 +66,13 @@ impl Weights {
         (first, later): (&[R], &[R]),
         out: &mut [R],
     ) {
-        let mut weights = self.at(theta);
-        let weight = R::from_f64(weights.next().unwrap_or(0.0));
-        let mut sums: [R; N] = std::array::from_fn(|d| weight * first[d]);
-        for (weight, k) in weights.zip(later.as_chunks::<N>().0) {
+        let mut ks = first.as_chunks::<N>().0.iter().chain(later.as_chunks::<N>().0);
+        let mut sums = [R::ZERO; N];
+        self.each(theta, |weight| {
             let weight = R::from_f64(weight);
+            let k = ks.next().into_iter().flatten();
             sums.iter_mut().zip(k).for_each(|(sum, k)| *sum += weight * *k);
-        }
+        });
         for (d, (x, sum)) in out.iter_mut().zip(sums).enumerate() {
             *x = z[d] + h(d) * sum;
         }

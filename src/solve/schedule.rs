@@ -86,7 +86,10 @@ impl Schedule {
             return Some(FailureKind::TimesOnBothSides);
         }
         let order = &mut self.order[lane * self.times..][..self.times];
-        order.sort_by(|&i, &j| (time(i) - t0).abs().total_cmp(&(time(j) - t0).abs()));
+        let outwards = |i: &usize, j: &usize| (time(*i) - t0).abs().total_cmp(&(time(*j) - t0).abs());
+        if !order.is_sorted_by(|i, j| outwards(i, j).is_le()) {
+            order.sort_by(outwards);
+        }
         if let Some(&last) = order.last() {
             self.t_end[lane] = time(last);
             self.span[lane] = time(last) - t0;
