@@ -124,7 +124,8 @@ pub(super) fn arity(name: &str) -> usize {
     match name {
         "clear" => 2,
         "conv" => 5,
-        "gemm" | "row_sums" | "gather" | "scatter" | "argmax" | "search" => 4,
+        "gemm" | "row_sums" => 5,
+        "gather" | "scatter" | "argmax" | "search" => 4,
         _ if super::kernels::binary(name).is_some() => 4,
         _ => 3,
     }

@@ -20,9 +20,9 @@ macro_rules! avx2_lanes {
     (
         $name:ident, $elem:ty, $vector:ty, $width:literal, $fraction_bits:literal, $masks:ident,
         $splat:ident $load:ident $store:ident $maskload:ident $store_first:ident
-        $add:ident $sub:ident $mul:ident $div:ident $sqrt:ident $fma:ident $fnma:ident
+        $add:ident $sub:ident $mul:ident $div:ident $sqrt:ident $fma:ident $fnma:ident $min:ident $max:ident
         $cmp:ident $blend:ident $movemask:ident $and:ident $or:ident $xor:ident
-        $to_int:ident $from_int:ident $int_add:ident $shl:ident $shr:ident, $sum:expr, $strided:expr
+        $to_int:ident $from_int:ident $int_add:ident $shl:ident $shr:ident, $sum:expr, $strided:expr, $pairs:expr
     ) => {
         impl $name {
             #[inline(always)]
@@ -101,6 +101,16 @@ macro_rules! avx2_lanes {
                 Self(unsafe { $fnma(self.0, factor.0, addend.0) })
             }
             #[inline(always)]
+            unsafe fn min(self, other: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $min(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn max(self, other: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $max(self.0, other.0) })
+            }
+            #[inline(always)]
             unsafe fn less(self, other: Self) -> $vector {
                 // SAFETY: see the impl.
                 unsafe { $cmp::<_CMP_LT_OQ>(self.0, other.0) }
@@ -156,6 +166,12 @@ macro_rules! avx2_lanes {
                 Self(unsafe { $strided(from, step) })
             }
             #[inline(always)]
+            unsafe fn pairs(from: *const $elem) -> [Self; 2] {
+                // SAFETY: see the impl.
+                let (first, second) = unsafe { $pairs(from) };
+                [Self(first), Self(second)]
+            }
+            #[inline(always)]
             unsafe fn sum(self) -> $elem {
                 // SAFETY: see the impl.
                 unsafe { $sum(self.0) }
@@ -167,16 +183,16 @@ macro_rules! avx2_lanes {
 avx2_lanes!(
     F64x4, f64, __m256d, 4, 52, MASK64,
     _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_maskload_pd store_first_f64
-    _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd _mm256_sqrt_pd _mm256_fmadd_pd _mm256_fnmadd_pd
+    _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd _mm256_sqrt_pd _mm256_fmadd_pd _mm256_fnmadd_pd _mm256_min_pd _mm256_max_pd
     _mm256_cmp_pd _mm256_blendv_pd _mm256_movemask_pd _mm256_and_pd _mm256_or_pd _mm256_xor_pd
-    _mm256_castpd_si256 _mm256_castsi256_pd _mm256_add_epi64 _mm256_slli_epi64 _mm256_srli_epi64, sum_f64, strided_f64
+    _mm256_castpd_si256 _mm256_castsi256_pd _mm256_add_epi64 _mm256_slli_epi64 _mm256_srli_epi64, sum_f64, strided_f64, pairs_f64
 );
 avx2_lanes!(
     F32x8, f32, __m256, 8, 23, MASK32,
     _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_maskload_ps store_first_f32
-    _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_sqrt_ps _mm256_fmadd_ps _mm256_fnmadd_ps
+    _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_sqrt_ps _mm256_fmadd_ps _mm256_fnmadd_ps _mm256_min_ps _mm256_max_ps
     _mm256_cmp_ps _mm256_blendv_ps _mm256_movemask_ps _mm256_and_ps _mm256_or_ps _mm256_xor_ps
-    _mm256_castps_si256 _mm256_castsi256_ps _mm256_add_epi32 _mm256_slli_epi32 _mm256_srli_epi32, sum_f32, strided_f32
+    _mm256_castps_si256 _mm256_castsi256_ps _mm256_add_epi32 _mm256_slli_epi32 _mm256_srli_epi32, sum_f32, strided_f32, pairs_f32
 );
 
 /// Folds the upper half onto the lower until one lane is left.
@@ -267,4 +283,27 @@ pub(super) unsafe fn strided_f32(from: *const f32, step: isize) -> __m256 {
     }
     // SAFETY: AVX is promised by the caller, and the elements.
     unsafe { _mm256_set_ps(at!(7), at!(6), at!(5), at!(4), at!(3), at!(2), at!(1), at!(0)) }
+}
+
+/// The first elements of four pairs, and the second ones.
+#[inline(always)]
+pub(super) unsafe fn pairs_f64(from: *const f64) -> (__m256d, __m256d) {
+    // SAFETY: AVX2 is promised by the caller, and eight elements.
+    unsafe {
+        let (a, b) = (_mm256_loadu_pd(from), _mm256_loadu_pd(from.add(4)));
+        let (first, second) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+        (_mm256_permute4x64_pd::<0b11_01_10_00>(first), _mm256_permute4x64_pd::<0b11_01_10_00>(second))
+    }
+}
+
+/// The first elements of eight pairs, and the second ones.
+#[inline(always)]
+pub(super) unsafe fn pairs_f32(from: *const f32) -> (__m256, __m256) {
+    // SAFETY: AVX2 is promised by the caller, and sixteen elements.
+    unsafe {
+        let (a, b) = (_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8)));
+        let (first, second) = (_mm256_shuffle_ps::<0x88>(a, b), _mm256_shuffle_ps::<0xdd>(a, b));
+        let sort = |v| _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(v)));
+        (sort(first), sort(second))
+    }
 }

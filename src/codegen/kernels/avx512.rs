@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 
 use super::avx2::{
-    strided_f32 as strided_f32x8, strided_f64 as strided_f64x4, sum_f32 as sum_f32x8, sum_f64 as sum_f64x4,
+    pairs_f32 as pairs_f32x8, pairs_f64 as pairs_f64x4, strided_f32 as strided_f32x8, strided_f64 as strided_f64x4,
+    sum_f32 as sum_f32x8, sum_f64 as sum_f64x4,
 };
 use super::lanes::{Lanes, TOGETHER};
 
@@ -27,9 +28,9 @@ macro_rules! avx512_lanes {
     (
         $name:ident, $half:ident, $elem:ty, $width:literal, $fraction_bits:literal, $mask:ty,
         $splat:ident $load:ident $store:ident $maskload:ident $maskstore:ident
-        $add:ident $sub:ident $mul:ident $div:ident $sqrt:ident $fma:ident $fnma:ident
+        $add:ident $sub:ident $mul:ident $div:ident $sqrt:ident $fma:ident $fnma:ident $min:ident $max:ident
         $cmp:ident $blend:ident $and:ident $or:ident $xor:ident
-        $to_int:ident $from_int:ident $int_add:ident $shl:ident $shr:ident, $sum:expr, $strided:expr $(, $sums:expr)?
+        $to_int:ident $from_int:ident $int_add:ident $shl:ident $shr:ident, $sum:expr, $strided:expr, $pairs:expr $(, $sums:expr)?
     ) => {
         impl $name {
             #[inline(always)]
@@ -108,6 +109,16 @@ macro_rules! avx512_lanes {
                 Self(unsafe { $fnma(self.0, factor.0, addend.0) })
             }
             #[inline(always)]
+            unsafe fn min(self, other: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $min(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn max(self, other: Self) -> Self {
+                // SAFETY: see the impl.
+                Self(unsafe { $max(self.0, other.0) })
+            }
+            #[inline(always)]
             unsafe fn less(self, other: Self) -> $mask {
                 // SAFETY: see the impl.
                 unsafe { $cmp::<_CMP_LT_OQ>(self.0, other.0) }
@@ -162,6 +173,12 @@ macro_rules! avx512_lanes {
                 Self(unsafe { $strided(from, step) })
             }
             #[inline(always)]
+            unsafe fn pairs(from: *const $elem) -> [Self; 2] {
+                // SAFETY: see the impl.
+                let (first, second) = unsafe { $pairs(from) };
+                [Self(first), Self(second)]
+            }
+            #[inline(always)]
             unsafe fn sum(self) -> $elem {
                 // SAFETY: see the impl.
                 unsafe { $sum(self.0) }
@@ -178,31 +195,31 @@ macro_rules! avx512_lanes {
 avx512_lanes!(
     F64x8, F64x4, f64, 8, 52, __mmask8,
     _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_maskz_loadu_pd _mm512_mask_storeu_pd
-    _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_sqrt_pd _mm512_fmadd_pd _mm512_fnmadd_pd
+    _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_sqrt_pd _mm512_fmadd_pd _mm512_fnmadd_pd _mm512_min_pd _mm512_max_pd
     _mm512_cmp_pd_mask _mm512_mask_blend_pd _mm512_and_pd _mm512_or_pd _mm512_xor_pd
-    _mm512_castpd_si512 _mm512_castsi512_pd _mm512_add_epi64 _mm512_slli_epi64 _mm512_srli_epi64, sum_f64, strided_f64, sums_f64
+    _mm512_castpd_si512 _mm512_castsi512_pd _mm512_add_epi64 _mm512_slli_epi64 _mm512_srli_epi64, sum_f64, strided_f64, pairs_f64, sums_f64
 );
 avx512_lanes!(
     F32x16, F32x8, f32, 16, 23, __mmask16,
     _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_maskz_loadu_ps _mm512_mask_storeu_ps
-    _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_sqrt_ps _mm512_fmadd_ps _mm512_fnmadd_ps
+    _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_sqrt_ps _mm512_fmadd_ps _mm512_fnmadd_ps _mm512_min_ps _mm512_max_ps
     _mm512_cmp_ps_mask _mm512_mask_blend_ps _mm512_and_ps _mm512_or_ps _mm512_xor_ps
-    _mm512_castps_si512 _mm512_castsi512_ps _mm512_add_epi32 _mm512_slli_epi32 _mm512_srli_epi32, sum_f32, strided_f32, sums_f32
+    _mm512_castps_si512 _mm512_castsi512_ps _mm512_add_epi32 _mm512_slli_epi32 _mm512_srli_epi32, sum_f32, strided_f32, pairs_f32, sums_f32
 );
 
 avx512_lanes!(
     F64x4, F64x4, f64, 4, 52, __mmask8,
     _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_maskz_loadu_pd _mm256_mask_storeu_pd
-    _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd _mm256_sqrt_pd _mm256_fmadd_pd _mm256_fnmadd_pd
+    _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd _mm256_sqrt_pd _mm256_fmadd_pd _mm256_fnmadd_pd _mm256_min_pd _mm256_max_pd
     _mm256_cmp_pd_mask _mm256_mask_blend_pd _mm256_and_pd _mm256_or_pd _mm256_xor_pd
-    _mm256_castpd_si256 _mm256_castsi256_pd _mm256_add_epi64 _mm256_slli_epi64 _mm256_srli_epi64, sum_f64x4, strided_f64x4
+    _mm256_castpd_si256 _mm256_castsi256_pd _mm256_add_epi64 _mm256_slli_epi64 _mm256_srli_epi64, sum_f64x4, strided_f64x4, pairs_f64x4
 );
 avx512_lanes!(
     F32x8, F32x8, f32, 8, 23, __mmask8,
     _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_maskz_loadu_ps _mm256_mask_storeu_ps
-    _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_sqrt_ps _mm256_fmadd_ps _mm256_fnmadd_ps
+    _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_sqrt_ps _mm256_fmadd_ps _mm256_fnmadd_ps _mm256_min_ps _mm256_max_ps
     _mm256_cmp_ps_mask _mm256_mask_blend_ps _mm256_and_ps _mm256_or_ps _mm256_xor_ps
-    _mm256_castps_si256 _mm256_castsi256_ps _mm256_add_epi32 _mm256_slli_epi32 _mm256_srli_epi32, sum_f32x8, strided_f32x8
+    _mm256_castps_si256 _mm256_castsi256_ps _mm256_add_epi32 _mm256_slli_epi32 _mm256_srli_epi32, sum_f32x8, strided_f32x8, pairs_f32x8
 );
 
 #[inline(always)]
@@ -321,5 +338,29 @@ unsafe fn strided_f32(from: *const f32, step: isize) -> __m512 {
             at!(1),
             at!(0),
         )
+    }
+}
+
+/// Two vectors, the second elements of all pairs behind the first ones.
+#[inline(always)]
+unsafe fn pairs_f64(from: *const f64) -> (__m512d, __m512d) {
+    // SAFETY: AVX-512F is promised by the caller, and sixteen elements.
+    unsafe {
+        let (a, b) = (_mm512_loadu_pd(from), _mm512_loadu_pd(from.add(8)));
+        let first = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0);
+        let second = _mm512_set_epi64(15, 13, 11, 9, 7, 5, 3, 1);
+        (_mm512_permutex2var_pd(a, first, b), _mm512_permutex2var_pd(a, second, b))
+    }
+}
+
+/// Two vectors, the second elements of all pairs behind the first ones.
+#[inline(always)]
+unsafe fn pairs_f32(from: *const f32) -> (__m512, __m512) {
+    // SAFETY: AVX-512F is promised by the caller, and 32 elements.
+    unsafe {
+        let (a, b) = (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(16)));
+        let first = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+        let second = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+        (_mm512_permutex2var_ps(a, first, b), _mm512_permutex2var_ps(a, second, b))
     }
 }

@@ -1,4 +1,4 @@
-//! C ← A·B or C ← C + A·B with arbitrary strides: chooses among our own small kernels and the `gemm` crate.
+//! C ← A·B or C ← C + A·B, both with a bias or without, with arbitrary strides: chooses among our own small kernels and the `gemm` crate.
 //!
 //! Always deterministic on one machine. Each element of the column kernels and of the general loop is one chain of
 //! fused operations over l = 0, 1, …, k−1, so it depends on its row of A and its column of B alone: not on its position
@@ -10,7 +10,7 @@ use super::lanes::{Elem, Lanes};
 use super::small_gemm::{columns, dots};
 use super::thin::{is_tall, is_wide, tall, wide};
 
-/// Sizes and strides (in elements) of C (m×n) (+)= A (m×k) · B (k×n).
+/// Sizes and strides (in elements) of C (m×n) (+)= \[D (m×n) +\] A (m×k) · B (k×n).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gemm {
@@ -34,11 +34,17 @@ pub struct Gemm {
     pub c_col: isize,
     /// 0: overwrite C (its old contents are not read); 1: add to it.
     pub accumulate: usize,
+    /// 0: D is not there, and not read; 1: it is, and C is overwritten.
+    pub bias: usize,
+    /// Step between rows of D; 0 where they are the same.
+    pub d_row: isize,
+    /// Step between columns of D; 0 where they are the same.
+    pub d_col: isize,
 }
 
-/// C (+)= A·B. The operands must be valid for the described elements; C overlaps neither A nor B, and its elements
-/// are distinct.
-pub type GemmKernel<T> = unsafe extern "C" fn(desc: *const Gemm, a: *const T, b: *const T, c: *mut T);
+/// C (+)= \[D +\] A·B. The operands must be valid for the described elements; C overlaps none of the others, and its
+/// elements are distinct.
+pub type GemmKernel<T> = unsafe extern "C" fn(desc: *const Gemm, a: *const T, b: *const T, c: *mut T, d: *const T);
 
 /// m·n·k from which packing pays (measured).
 const LARGE: usize = 32 * 32 * 32;
@@ -57,6 +63,9 @@ impl Gemm {
             c_row: self.c_col,
             c_col: self.c_row,
             accumulate: self.accumulate,
+            bias: self.bias,
+            d_row: self.d_col,
+            d_col: self.d_row,
         }
     }
 
@@ -86,35 +95,109 @@ pub(super) unsafe fn at_mut<T>(base: *mut T, index: usize, stride: isize) -> *mu
     unsafe { base.offset(index.cast_signed() * stride) }
 }
 
+/// How a product is computed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Packed,
+    Columns,
+    ColumnsTransposed,
+    Tall,
+    TallTransposed,
+    Wide,
+    WideTransposed,
+    Dots,
+    General,
+}
+
+impl Way {
+    /// The fastest one for these sizes and strides.
+    #[inline(always)]
+    fn of<L: Lanes>(desc: &Gemm) -> Self {
+        let rows_side_by_side = desc.b_col == 1 && desc.c_col == 1;
+        if desc.is_large() {
+            Self::Packed
+        } else if desc.m > 1 && desc.n > 1 && rows_side_by_side {
+            Self::Columns
+        } else if is_tall::<L>(desc) {
+            Self::Tall
+        } else if is_wide::<L>(desc) {
+            Self::Wide
+        } else if desc.m == 1 && is_tall::<L>(&desc.transposed()) {
+            Self::TallTransposed
+        } else if desc.m == 1 && is_wide::<L>(&desc.transposed()) {
+            Self::WideTransposed
+        } else if desc.n > 1 && rows_side_by_side {
+            Self::Columns
+        } else if desc.m > 1 && desc.a_row == 1 && desc.c_row == 1 {
+            Self::ColumnsTransposed
+        } else if desc.k == 1 || (desc.a_col == 1 && desc.b_row == 1) {
+            Self::Dots
+        } else {
+            Self::General
+        }
+    }
+
+    /// Whether it starts from the bias; else that is copied to C first.
+    #[inline(always)]
+    fn takes_bias(self, desc: &Gemm) -> bool {
+        match self {
+            Self::Columns => desc.d_col == 0,
+            Self::ColumnsTransposed => desc.d_row == 0,
+            Self::Tall => desc.d_row == 1,
+            Self::TallTransposed => desc.d_col == 1,
+            Self::Dots => true,
+            Self::Packed | Self::Wide | Self::WideTransposed | Self::General => false,
+        }
+    }
+}
+
 /// # Safety
 /// The CPU has the tier of `L`; the contract of `GemmKernel`.
 #[inline(always)]
-pub(super) unsafe fn multiply<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const L::Elem, c: *mut L::Elem) {
+pub(super) unsafe fn multiply<L: Lanes>(
+    desc: &Gemm,
+    a: *const L::Elem,
+    b: *const L::Elem,
+    c: *mut L::Elem,
+    d: *const L::Elem,
+) {
     if desc.m == 0 || desc.n == 0 {
         return;
     }
+    let way = Way::of::<L>(desc);
+    let mut desc = desc;
+    let onto_bias;
     // SAFETY: the caller's promise; each kernel is called with the strides it asks for.
     unsafe {
-        if desc.is_large() {
-            packed(desc, a, b, c);
-        } else if desc.m > 1 && desc.n > 1 && desc.b_col == 1 && desc.c_col == 1 {
-            columns::<L>(desc, a, b, c);
-        } else if is_tall::<L>(desc) {
-            tall::<L>(desc, a, b, c);
-        } else if is_wide::<L>(desc) {
-            wide::<L>(desc, a, b, c);
-        } else if desc.m == 1 && is_tall::<L>(&desc.transposed()) {
-            tall::<L>(&desc.transposed(), b, a, c);
-        } else if desc.m == 1 && is_wide::<L>(&desc.transposed()) {
-            wide::<L>(&desc.transposed(), b, a, c);
-        } else if desc.n > 1 && desc.b_col == 1 && desc.c_col == 1 {
-            columns::<L>(desc, a, b, c);
-        } else if desc.m > 1 && desc.a_row == 1 && desc.c_row == 1 {
-            columns::<L>(&desc.transposed(), b, a, c);
-        } else if desc.k == 1 || (desc.a_col == 1 && desc.b_row == 1) {
-            dots::<L>(desc, a, b, c);
-        } else {
-            general(desc, a, b, c);
+        if desc.bias != 0 && !way.takes_bias(desc) {
+            copy_bias(desc, c, d);
+            onto_bias = Gemm { accumulate: 1, bias: 0, ..*desc };
+            desc = &onto_bias;
+        }
+        match way {
+            Way::Packed => packed(desc, a, b, c),
+            Way::Columns => columns::<L>(desc, a, b, c, d),
+            Way::ColumnsTransposed => columns::<L>(&desc.transposed(), b, a, c, d),
+            Way::Tall => tall::<L>(desc, a, b, c, d),
+            Way::TallTransposed => tall::<L>(&desc.transposed(), b, a, c, d),
+            Way::Wide => wide::<L>(desc, a, b, c),
+            Way::WideTransposed => wide::<L>(&desc.transposed(), b, a, c),
+            Way::Dots => dots::<L>(desc, a, b, c, d),
+            Way::General => general(desc, a, b, c),
+        }
+    }
+}
+
+/// # Safety
+/// D and C of `GemmKernel`.
+#[inline(never)]
+unsafe fn copy_bias<T: Copy>(desc: &Gemm, c: *mut T, d: *const T) {
+    for i in 0..desc.m {
+        for j in 0..desc.n {
+            // SAFETY: i < m, j < n.
+            unsafe {
+                *at_mut(at_mut(c, i, desc.c_row), j, desc.c_col) = *at(at(d, i, desc.d_row), j, desc.d_col);
+            }
         }
     }
 }

@@ -95,6 +95,8 @@ pub unsafe trait Lanes: Copy {
     unsafe fn store_first(self, to: *mut Self::Elem, count: usize);
     /// `WIDTH` elements that are `step` apart.
     unsafe fn strided(from: *const Self::Elem, step: isize) -> Self;
+    /// The first and the second elements of `WIDTH` pairs that lie one behind the other.
+    unsafe fn pairs(from: *const Self::Elem) -> [Self; 2];
 
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
@@ -106,6 +108,10 @@ pub unsafe trait Lanes: Copy {
     /// addend − self·factor, rounded once.
     unsafe fn neg_mul_add(self, factor: Self, addend: Self) -> Self;
 
+    /// The smaller one; `other` where one is not a number.
+    unsafe fn min(self, other: Self) -> Self;
+    /// The larger one; `other` where one is not a number.
+    unsafe fn max(self, other: Self) -> Self;
     unsafe fn less(self, other: Self) -> Self::Mask;
     unsafe fn equal(self, other: Self) -> Self::Mask;
     unsafe fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;

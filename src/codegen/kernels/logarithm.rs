@@ -70,7 +70,7 @@ pub(super) unsafe fn log1p<L: Lanes>(x: L) -> L {
         let error = L::select(x.less(L::splat(L::Elem::HUGE)), error, L::splat(L::Elem::ZERO));
         let (k, m) = split(u);
         let cap = L::splat(L::Elem::EXPONENT_CAP);
-        let capped = L::select(cap.less(k), cap, k);
+        let capped = cap.min(k);
         let unscale = power_of_two(L::splat(L::Elem::ROUNDER).sub(capped));
         let f = error.mul_add(unscale, m.sub(one));
         let inside = with_domain(x, L::Elem::NEG_ONE, combine(k, f));

@@ -75,6 +75,14 @@ macro_rules! portable_lanes {
             }
 
             #[inline(always)]
+            unsafe fn min(self, other: Self) -> Self {
+                Self(std::array::from_fn(|i| if self.0[i] < other.0[i] { self.0[i] } else { other.0[i] }))
+            }
+            #[inline(always)]
+            unsafe fn max(self, other: Self) -> Self {
+                Self(std::array::from_fn(|i| if self.0[i] > other.0[i] { self.0[i] } else { other.0[i] }))
+            }
+            #[inline(always)]
             unsafe fn less(self, other: Self) -> [bool; $width] {
                 std::array::from_fn(|i| self.0[i] < other.0[i])
             }
@@ -118,6 +126,11 @@ macro_rules! portable_lanes {
                 Self(self.0.map(|x| <$elem>::from_bits(x.to_bits() >> $fraction_bits)))
             }
 
+            #[inline(always)]
+            unsafe fn pairs(from: *const $elem) -> [Self; 2] {
+                // SAFETY: the caller's promise.
+                unsafe { [Self::strided(from, 2), Self::strided(from.add(1), 2)] }
+            }
             #[inline(always)]
             unsafe fn strided(from: *const $elem, step: isize) -> Self {
                 // SAFETY: the caller gives the elements.

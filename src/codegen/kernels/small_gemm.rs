@@ -8,29 +8,48 @@ const ROWS: usize = 4;
 const VECTORS: usize = 3;
 const VECTORS_OF_ONE_ROW: usize = 8;
 
-/// C (+)= A·B where rows of B and C are contiguous (b_col = c_col = 1): an element of A times a vector of B.
+/// C (+)= \[D +\] A·B where rows of B and C are contiguous (b_col = c_col = 1) and columns of D are the same: an element
+/// of A times a vector of B.
 ///
 /// # Safety
-/// The CPU has the tier of `L`; the contract of `GemmKernel`; b_col = c_col = 1.
+/// The CPU has the tier of `L`; the contract of `GemmKernel`; b_col = c_col = 1, and d_col = 0 if there is a D.
 #[inline(always)]
-pub(super) unsafe fn columns<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const L::Elem, c: *mut L::Elem) {
+pub(super) unsafe fn columns<L: Lanes>(
+    desc: &Gemm,
+    a: *const L::Elem,
+    b: *const L::Elem,
+    c: *mut L::Elem,
+    d: *const L::Elem,
+) {
     let mut i = 0;
     // SAFETY: the blocks partition the rows of C.
     unsafe {
         while L::MANY && i + 2 * ROWS <= desc.m {
-            row_panel::<L, { 2 * ROWS }, VECTORS>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row));
+            row_panel::<L, { 2 * ROWS }, VECTORS>(
+                desc,
+                at(a, i, desc.a_row),
+                b,
+                at_mut(c, i, desc.c_row),
+                at(d, i, desc.d_row),
+            );
             i += 2 * ROWS;
         }
         while i + ROWS <= desc.m {
-            row_panel::<L, ROWS, VECTORS>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row));
+            row_panel::<L, ROWS, VECTORS>(
+                desc,
+                at(a, i, desc.a_row),
+                b,
+                at_mut(c, i, desc.c_row),
+                at(d, i, desc.d_row),
+            );
             i += ROWS;
         }
-        let (a, c) = (at(a, i, desc.a_row), at_mut(c, i, desc.c_row));
+        let (a, c, d) = (at(a, i, desc.a_row), at_mut(c, i, desc.c_row), at(d, i, desc.d_row));
         match desc.m - i {
             0 => {}
-            1 => row_panel::<L, 1, VECTORS_OF_ONE_ROW>(desc, a, b, c),
-            2 => row_panel::<L, 2, VECTORS>(desc, a, b, c),
-            _ => row_panel::<L, 3, VECTORS>(desc, a, b, c),
+            1 => row_panel::<L, 1, VECTORS_OF_ONE_ROW>(desc, a, b, c, d),
+            2 => row_panel::<L, 2, VECTORS>(desc, a, b, c, d),
+            _ => row_panel::<L, 3, VECTORS>(desc, a, b, c, d),
         }
     }
 }
@@ -48,17 +67,18 @@ unsafe fn row_panel<L: Lanes, const R: usize, const V: usize>(
     a: *const L::Elem,
     b: *const L::Elem,
     c: *mut L::Elem,
+    d: *const L::Elem,
 ) {
     let mut j = 0;
     // SAFETY: the blocks partition the columns.
     unsafe {
         while j + V * L::WIDTH <= desc.n {
-            column_block::<L, R, V, WHOLE>(desc, a, b.add(j), c.add(j), 0);
+            column_block::<L, R, V, WHOLE>(desc, a, b.add(j), c.add(j), d, 0);
             j += V * L::WIDTH;
         }
         // Fewer than V whole vectors are left (one row: up to seven), taken three at a time, the last one in part.
         while j + 3 * L::WIDTH <= desc.n {
-            column_block::<L, R, 3, WHOLE>(desc, a, b.add(j), c.add(j), 0);
+            column_block::<L, R, 3, WHOLE>(desc, a, b.add(j), c.add(j), d, 0);
             j += 3 * L::WIDTH;
         }
         let (vectors, last) = ((desc.n - j) / L::WIDTH, (desc.n - j) % L::WIDTH);
@@ -71,14 +91,14 @@ unsafe fn row_panel<L: Lanes, const R: usize, const V: usize>(
         let (b, c) = (b.add(j), c.add(j));
         match (vectors, end) {
             (0, WHOLE) => {}
-            (1, WHOLE) => column_block::<L, R, 1, WHOLE>(desc, a, b, c, last),
-            (_, WHOLE) => column_block::<L, R, 2, WHOLE>(desc, a, b, c, last),
-            (0, HALF) => column_block::<L, R, 0, HALF>(desc, a, b, c, last),
-            (1, HALF) => column_block::<L, R, 1, HALF>(desc, a, b, c, last),
-            (_, HALF) => column_block::<L, R, 2, HALF>(desc, a, b, c, last),
-            (0, _) => column_block::<L, R, 1, PART>(desc, a, b, c, last),
-            (1, _) => column_block::<L, R, 2, PART>(desc, a, b, c, last),
-            (_, _) => column_block::<L, R, 3, PART>(desc, a, b, c, last),
+            (1, WHOLE) => column_block::<L, R, 1, WHOLE>(desc, a, b, c, d, last),
+            (_, WHOLE) => column_block::<L, R, 2, WHOLE>(desc, a, b, c, d, last),
+            (0, HALF) => column_block::<L, R, 0, HALF>(desc, a, b, c, d, last),
+            (1, HALF) => column_block::<L, R, 1, HALF>(desc, a, b, c, d, last),
+            (_, HALF) => column_block::<L, R, 2, HALF>(desc, a, b, c, d, last),
+            (0, _) => column_block::<L, R, 1, PART>(desc, a, b, c, d, last),
+            (1, _) => column_block::<L, R, 2, PART>(desc, a, b, c, d, last),
+            (_, _) => column_block::<L, R, 3, PART>(desc, a, b, c, d, last),
         }
     }
 }
@@ -90,12 +110,20 @@ unsafe fn column_block<L: Lanes, const R: usize, const V: usize, const END: usiz
     a: *const L::Elem,
     b: *const L::Elem,
     c: *mut L::Elem,
+    d: *const L::Elem,
     last: usize,
 ) {
     // SAFETY: l < k, r < R rows and the columns of this block exist.
     unsafe {
         let (zero, half) = (L::splat(L::Elem::ZERO), L::Half::splat(L::Elem::ZERO));
         let (mut sums, mut halves) = ([[zero; V]; R], [half; R]);
+        if desc.bias != 0 {
+            for (r, (sums, half)) in sums.iter_mut().zip(&mut halves).enumerate() {
+                let first = *at(d, r, desc.d_row);
+                *sums = [L::splat(first); V];
+                *half = L::Half::splat(first);
+            }
+        }
         for l in 0..desc.k {
             let (a, b) = (at(a, l, desc.a_col), at(b, l, desc.b_row));
             let mut row = [zero; V];
@@ -141,30 +169,36 @@ unsafe fn put_first<L: Lanes>(desc: &Gemm, sum: L, to: *mut L::Elem, count: usiz
     }
 }
 
-/// C (+)= A·B where rows of A and columns of B are contiguous (a_col = b_row = 1, or k = 1): dot products by lanes.
+/// C (+)= \[D +\] A·B where rows of A and columns of B are contiguous (a_col = b_row = 1, or k = 1): dot products by lanes.
 ///
 /// # Safety
 /// The CPU has the tier of `L`; the contract of `GemmKernel`; a_col = b_row = 1 or k ≤ 1.
 #[inline(always)]
-pub(super) unsafe fn dots<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const L::Elem, c: *mut L::Elem) {
+pub(super) unsafe fn dots<L: Lanes>(
+    desc: &Gemm,
+    a: *const L::Elem,
+    b: *const L::Elem,
+    c: *mut L::Elem,
+    d: *const L::Elem,
+) {
     let mut j = 0;
     // SAFETY: the blocks partition the columns of C.
     unsafe {
         while L::MANY && j + 4 <= desc.n {
-            dot_panel::<L, 4, 4>(desc, a, at(b, j, desc.b_col), at_mut(c, j, desc.c_col));
+            dot_panel::<L, 4, 4>(desc, a, at(b, j, desc.b_col), at_mut(c, j, desc.c_col), at(d, j, desc.d_col));
             j += 4;
         }
         while j + 3 <= desc.n {
-            dot_panel::<L, ROWS, 3>(desc, a, at(b, j, desc.b_col), at_mut(c, j, desc.c_col));
+            dot_panel::<L, ROWS, 3>(desc, a, at(b, j, desc.b_col), at_mut(c, j, desc.c_col), at(d, j, desc.d_col));
             j += 3;
         }
-        let (b, c) = (at(b, j, desc.b_col), at_mut(c, j, desc.c_col));
+        let (b, c, d) = (at(b, j, desc.b_col), at_mut(c, j, desc.c_col), at(d, j, desc.d_col));
         match (desc.n - j, L::MANY) {
             (0, _) => {}
             // More rows would be further apart than a cache likes whose rows are powers of two.
-            (1, _) => dot_panel::<L, 8, 1>(desc, a, b, c),
-            (_, false) => dot_panel::<L, ROWS, 2>(desc, a, b, c),
-            (_, true) => dot_panel::<L, 8, 2>(desc, a, b, c),
+            (1, _) => dot_panel::<L, 8, 1>(desc, a, b, c, d),
+            (_, false) => dot_panel::<L, ROWS, 2>(desc, a, b, c, d),
+            (_, true) => dot_panel::<L, 8, 2>(desc, a, b, c, d),
         }
     }
 }
@@ -176,20 +210,21 @@ unsafe fn dot_panel<L: Lanes, const R: usize, const S: usize>(
     a: *const L::Elem,
     b: *const L::Elem,
     c: *mut L::Elem,
+    d: *const L::Elem,
 ) {
     let mut i = 0;
     // SAFETY: the blocks partition the rows of C.
     unsafe {
         while i + R <= desc.m {
-            dot_block::<L, R, S>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row));
+            dot_block::<L, R, S>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row), at(d, i, desc.d_row));
             i += R;
         }
         while i + 2 <= desc.m {
-            dot_block::<L, 2, S>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row));
+            dot_block::<L, 2, S>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row), at(d, i, desc.d_row));
             i += 2;
         }
         if i < desc.m {
-            dot_block::<L, 1, S>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row));
+            dot_block::<L, 1, S>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row), at(d, i, desc.d_row));
         }
     }
 }
@@ -201,6 +236,7 @@ unsafe fn dot_block<L: Lanes, const R: usize, const S: usize>(
     a: *const L::Elem,
     b: *const L::Elem,
     c: *mut L::Elem,
+    d: *const L::Elem,
 ) {
     // SAFETY: l + WIDTH ≤ k in the loop and k − l < WIDTH elements are left after it; the masked lanes are zeros.
     unsafe {
@@ -233,19 +269,25 @@ unsafe fn dot_block<L: Lanes, const R: usize, const S: usize>(
             }
             l += L::WIDTH;
         }
-        write_sums::<L, R, S>(desc, &sums, c);
+        write_sums::<L, R, S>(desc, &sums, c, d);
     }
 }
 
 /// The sums of the lanes of a block, to C.
 #[inline(always)]
-unsafe fn write_sums<L: Lanes, const R: usize, const S: usize>(desc: &Gemm, sums: &[[L; S]; R], c: *mut L::Elem) {
+unsafe fn write_sums<L: Lanes, const R: usize, const S: usize>(
+    desc: &Gemm,
+    sums: &[[L; S]; R],
+    c: *mut L::Elem,
+    d: *const L::Elem,
+) {
     // SAFETY: r < R and s < S elements exist.
     unsafe {
         if R * S < 4 {
             for (r, sums) in sums.iter().enumerate() {
                 for (s, sum) in sums.iter().enumerate() {
-                    write(desc, at_mut(at_mut(c, r, desc.c_row), s, desc.c_col), sum.sum());
+                    let sum = plus_bias(desc, at(at(d, r, desc.d_row), s, desc.d_col), sum.sum());
+                    write(desc, at_mut(at_mut(c, r, desc.c_row), s, desc.c_col), sum);
                 }
             }
             return;
@@ -254,7 +296,14 @@ unsafe fn write_sums<L: Lanes, const R: usize, const S: usize>(desc: &Gemm, sums
         for (vector, sum) in vectors.iter_mut().zip(sums.as_flattened()) {
             *vector = *sum;
         }
-        let totals = L::sums(&vectors);
+        let mut totals = L::sums(&vectors);
+        if desc.bias != 0 {
+            for (r, totals) in totals.chunks_exact_mut(S).take(R).enumerate() {
+                for (s, total) in totals.iter_mut().enumerate() {
+                    *total = (*at(at(d, r, desc.d_row), s, desc.d_col)).add(*total);
+                }
+            }
+        }
         let side_by_side = if S == 1 { desc.c_row == 1 } else { desc.c_col == 1 && desc.c_row == S.cast_signed() };
         if side_by_side {
             let mut i = 0;
@@ -273,7 +322,14 @@ unsafe fn write_sums<L: Lanes, const R: usize, const S: usize>(desc: &Gemm, sums
     }
 }
 
-/// C (+)= the sums of the rows of A, which are contiguous (a_col = 1); n and B do not count.
+/// D + the sum, if there is a D.
+#[inline(always)]
+unsafe fn plus_bias<T: Elem>(desc: &Gemm, d: *const T, sum: T) -> T {
+    // SAFETY: the caller gives an element of D.
+    if desc.bias == 0 { sum } else { unsafe { (*d).add(sum) } }
+}
+
+/// C (+)= the sums of the rows of A, which are contiguous (a_col = 1); n and B do not count, and there is no D.
 ///
 /// # Safety
 /// The CPU has the tier of `L`; A and C of `GemmKernel`; a_col = 1.
@@ -311,6 +367,6 @@ unsafe fn row_block<L: Lanes, const R: usize>(desc: &Gemm, a: *const L::Elem, c:
             }
             l += L::WIDTH;
         }
-        write_sums::<L, R, 1>(desc, &sums, c);
+        write_sums::<L, R, 1>(desc, &sums, c, c);
     }
 }

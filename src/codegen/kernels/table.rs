@@ -127,23 +127,31 @@ macro_rules! tier {
             })*
 
             #[$feature]
-            unsafe extern "C" fn gemm_f64(desc: *const Gemm, a: *const f64, b: *const f64, c: *mut f64) {
+            unsafe extern "C" fn gemm_f64(
+                desc: *const Gemm, a: *const f64, b: *const f64, c: *mut f64, d: *const f64,
+            ) {
                 // SAFETY: the instructions are enabled here; pointers and strides are the caller's promise.
-                unsafe { gemm::multiply::<$f64>(&*desc, a, b, c) }
+                unsafe { gemm::multiply::<$f64>(&*desc, a, b, c, d) }
             }
             #[$feature]
-            unsafe extern "C" fn gemm_f32(desc: *const Gemm, a: *const f32, b: *const f32, c: *mut f32) {
+            unsafe extern "C" fn gemm_f32(
+                desc: *const Gemm, a: *const f32, b: *const f32, c: *mut f32, d: *const f32,
+            ) {
                 // SAFETY: as above.
-                unsafe { gemm::multiply::<$f32>(&*desc, a, b, c) }
+                unsafe { gemm::multiply::<$f32>(&*desc, a, b, c, d) }
             }
 
             #[$feature]
-            unsafe extern "C" fn row_sums_f64(desc: *const Gemm, a: *const f64, _: *const f64, c: *mut f64) {
+            unsafe extern "C" fn row_sums_f64(
+                desc: *const Gemm, a: *const f64, _: *const f64, c: *mut f64, _: *const f64,
+            ) {
                 // SAFETY: as above.
                 unsafe { small_gemm::row_sums::<$f64>(&*desc, a, c) }
             }
             #[$feature]
-            unsafe extern "C" fn row_sums_f32(desc: *const Gemm, a: *const f32, _: *const f32, c: *mut f32) {
+            unsafe extern "C" fn row_sums_f32(
+                desc: *const Gemm, a: *const f32, _: *const f32, c: *mut f32, _: *const f32,
+            ) {
                 // SAFETY: as above.
                 unsafe { small_gemm::row_sums::<$f32>(&*desc, a, c) }
             }

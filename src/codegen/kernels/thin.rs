@@ -17,25 +17,37 @@ pub(super) fn is_wide<L: Lanes>(desc: &Gemm) -> bool {
     desc.n == 1 && desc.m <= FEW && desc.k >= 2 * L::WIDTH && desc.a_col != 1 && desc.b_row == 1
 }
 
-/// C (+)= A·b for a matrix with few columns. Each entry is one chain of fused operations, as in the column kernels.
+/// C (+)= \[D +\] A·b for a matrix with few columns. Each entry is one chain of fused operations, as in the column kernels.
 ///
 /// # Safety
-/// The CPU has the tier of `L`; the contract of `GemmKernel`; `is_tall`.
+/// The CPU has the tier of `L`; the contract of `GemmKernel`; `is_tall`, and d_row = 1 if there is a D.
 #[inline(always)]
-pub(super) unsafe fn tall<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const L::Elem, c: *mut L::Elem) {
+pub(super) unsafe fn tall<L: Lanes>(
+    desc: &Gemm,
+    a: *const L::Elem,
+    b: *const L::Elem,
+    c: *mut L::Elem,
+    d: *const L::Elem,
+) {
     // SAFETY: the caller's promise.
     unsafe {
         match desc.k {
-            1 => tall_of::<L, 1>(desc, a, b, c),
-            2 => tall_of::<L, 2>(desc, a, b, c),
-            3 => tall_of::<L, 3>(desc, a, b, c),
-            _ => tall_of::<L, FEW>(desc, a, b, c),
+            1 => tall_of::<L, 1>(desc, a, b, c, d),
+            2 => tall_of::<L, 2>(desc, a, b, c, d),
+            3 => tall_of::<L, 3>(desc, a, b, c, d),
+            _ => tall_of::<L, FEW>(desc, a, b, c, d),
         }
     }
 }
 
 #[inline(always)]
-unsafe fn tall_of<L: Lanes, const K: usize>(desc: &Gemm, a: *const L::Elem, b: *const L::Elem, c: *mut L::Elem) {
+unsafe fn tall_of<L: Lanes, const K: usize>(
+    desc: &Gemm,
+    a: *const L::Elem,
+    b: *const L::Elem,
+    c: *mut L::Elem,
+    d: *const L::Elem,
+) {
     // SAFETY: i < m rows and l < K columns exist.
     unsafe {
         let mut factors = [L::Elem::ZERO; K];
@@ -45,16 +57,22 @@ unsafe fn tall_of<L: Lanes, const K: usize>(desc: &Gemm, a: *const L::Elem, b: *
         let mut i = 0;
         while i + L::WIDTH <= desc.m {
             let (a, c) = (at(a, i, desc.a_row), c.add(i));
-            let mut sum = L::splat(L::Elem::ZERO);
-            for (l, factor) in factors.iter().enumerate() {
-                sum = L::strided(at(a, l, desc.a_col), desc.a_row).mul_add(L::splat(*factor), sum);
+            let mut sum = if desc.bias == 0 { L::splat(L::Elem::ZERO) } else { L::load(d.add(i)) };
+            if K == 2 && desc.a_row == 2 && desc.a_col == 1 {
+                for (column, factor) in L::pairs(a).into_iter().zip(factors) {
+                    sum = column.mul_add(L::splat(factor), sum);
+                }
+            } else {
+                for (l, factor) in factors.iter().enumerate() {
+                    sum = L::strided(at(a, l, desc.a_col), desc.a_row).mul_add(L::splat(*factor), sum);
+                }
             }
             (if desc.accumulate == 0 { sum } else { L::load(c).add(sum) }).store(c);
             i += L::WIDTH;
         }
         while i < desc.m {
             let a = at(a, i, desc.a_row);
-            let mut sum = L::Elem::ZERO;
+            let mut sum = if desc.bias == 0 { L::Elem::ZERO } else { *d.add(i) };
             for (l, factor) in factors.iter().enumerate() {
                 sum = (*at(a, l, desc.a_col)).fused_mul_add(*factor, sum);
             }

@@ -58,7 +58,10 @@ pub(super) unsafe fn map<L: Lanes, F: VectorFunction>(x: *const L::Elem, y: *mut
             F::of(L::load(x.add(i))).store(y.add(i));
             i += L::WIDTH;
         }
-        if i < n {
+        // Half a register is half the work where wide ones are passed through in two halves, as on Zen 4.
+        if i < n && L::Half::WIDTH < L::WIDTH && n - i <= L::Half::WIDTH {
+            F::of(L::Half::load_first(x.add(i), n - i)).store_first(y.add(i), n - i);
+        } else if i < n {
             F::of(L::load_first(x.add(i), n - i)).store_first(y.add(i), n - i);
         }
     }

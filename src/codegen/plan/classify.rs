@@ -35,12 +35,48 @@ impl Planner<'_> {
                 }
             }
         }
+        for id in self.order.clone() {
+            self.join_bias(id, &uses);
+        }
         for output in self.spec.outputs {
             if output.add && self.kind[&output.node] == Kind::Contract && uses[&output.node] == 1 {
                 self.direct_add.insert(output.node, output.slot);
             }
         }
         self.place_parts(&uses);
+    }
+
+    /// A matrix product to which a given value is added, as the bias of a layer is: the kernel starts from that.
+    fn join_bias(&mut self, id: NodeId, uses: &HashMap<NodeId, usize>) {
+        let node = self.g.node(id);
+        let added_up = self.spec.outputs.iter().any(|o| o.node == id && o.add);
+        if node.op != Op::Map2(Binary::Add) || self.kind[&id] != Kind::Inline || added_up {
+            return;
+        }
+        let is_product = |x: NodeId| {
+            self.kind[&x] == Kind::Contract
+                && uses[&x] == 1
+                && self.g.batched(x) == node.batched
+                && matches!(&self.g.node(x).op, Op::Einsum(spec) if spec.args.len() == 2)
+        };
+        let is_given = |x: NodeId| self.g.constant(x).is_none() && self.is_given(x);
+        let (a, b) = (node.args[0], node.args[1]);
+        let found = [(a, b), (b, a)].into_iter().find(|&(x, bias)| is_product(x) && is_given(bias));
+        if let Some((product, bias)) = found {
+            self.kind.insert(product, Kind::Absorbed);
+            self.kind.insert(id, Kind::Contract);
+            self.biased.insert(id, (product, bias));
+        }
+    }
+
+    /// Whether a value is given, or a view of one that is.
+    fn is_given(&self, id: NodeId) -> bool {
+        match (self.kind[&id], &self.g.node(id).op) {
+            (Kind::Given, _) => true,
+            // A reshape may turn out to be a copy.
+            (Kind::View, op) => *op != Op::Reshape && self.is_given(self.g.args(id)[0]),
+            _ => false,
+        }
     }
 
     /// Values that can be computed where they are needed: parts of a concatenation, the argument of a kernel in place.
@@ -64,7 +100,8 @@ impl Planner<'_> {
                 }
                 (Op::Map1(_), Kind::Tile) => {
                     let x = node.args[0];
-                    if uses[&x] == 1 && self.kind[&x] == Kind::Inline && self.g.batched(x) == node.batched {
+                    let in_place = self.kind[&x] == Kind::Inline || self.biased.contains_key(&x);
+                    if uses[&x] == 1 && in_place && self.g.batched(x) == node.batched {
                         self.alias.insert(x, (id, 0));
                     }
                 }

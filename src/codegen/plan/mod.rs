@@ -149,6 +149,8 @@ pub struct Contraction {
     pub out: (View, Vec<i64>),
     /// Added to the result instead of replacing it.
     pub add: bool,
+    /// What is added to the products otherwise: a value that is given, seen as the result.
+    pub bias: Option<View>,
 }
 
 /// A tensor of a convolution from contiguous copies of the other two.
@@ -226,7 +228,7 @@ enum Kind {
     Move,
     Index,
     Table,
-    /// Computed inside the sum over samples that uses it.
+    /// Computed inside the sum that uses it.
     Absorbed,
 }
 /// Plans a kernel.
@@ -257,6 +259,8 @@ struct Planner<'s> {
     views: HashMap<NodeId, View>,
     alias: HashMap<NodeId, (NodeId, usize)>,
     direct_add: HashMap<NodeId, usize>,
+    /// Sums of a product and a given value that are computed with the product: the product and the value.
+    biased: HashMap<NodeId, (NodeId, NodeId)>,
     left: HashMap<NodeId, usize>,
     memory: Memory,
     steps: Vec<Step>,
@@ -279,6 +283,7 @@ impl<'s> Planner<'s> {
             views: HashMap::new(),
             alias: HashMap::new(),
             direct_add: HashMap::new(),
+            biased: HashMap::new(),
             left: HashMap::new(),
             memory: Memory::default(),
             steps: Vec::new(),

@@ -113,6 +113,13 @@ impl Planner<'_> {
     pub(super) fn emit(&mut self, id: NodeId) {
         let node = self.g.node(id).clone();
         match &node.op {
+            Op::Map2(_) if self.biased.contains_key(&id) => {
+                let (product, bias) = self.biased[&id];
+                if let Op::Einsum(spec) = &self.g.node(product).op {
+                    let bias = Some(self.views[&bias].clone());
+                    self.contract(id, spec, &self.g.args(product), false, bias);
+                }
+            }
             Op::Map1(f) => self.tile(id, f.name()),
             Op::Map2(f) => self.tile(id, f.name()),
             Op::Iota | Op::Delta => {
@@ -143,20 +150,20 @@ impl Planner<'_> {
             Op::Conv(conv) => self.convolve(id, *conv, None),
             Op::Einsum(spec) => {
                 let args = node.args.clone();
-                self.contract(id, spec, &args, false);
+                self.contract(id, spec, &args, false, None);
             }
             Op::SumLanes => {
                 let x = node.args[0];
                 let absorbed = self.kind[&x] == Kind::Absorbed;
                 if let (true, Op::Einsum(spec)) = (absorbed, &self.g.node(x).op) {
-                    self.contract(id, spec, &self.g.args(x), true);
+                    self.contract(id, spec, &self.g.args(x), true, None);
                 } else if let (true, Op::Conv(conv)) = (absorbed, &self.g.node(x).op) {
                     self.convolve(x, *conv, Some(id));
                 } else {
                     let labels: SmallVec<[u8; 4]> =
                         (0..node.shape.len()).map(|a| u8::try_from(a).unwrap_or(u8::MAX)).collect();
                     let spec = Einsum { args: [labels.clone()].into_iter().collect(), out: labels };
-                    self.contract(id, &spec, &[x], true);
+                    self.contract(id, &spec, &[x], true, None);
                 }
             }
             _ => unreachable!("loops and views are not emitted alone"),
@@ -208,8 +215,15 @@ impl Planner<'_> {
         self.steps.push(Step::Index(Indexing { lookup, a, b, out, rows, width, count, lanes }));
     }
 
-    /// An einsum; with `over_lanes`, summed over the samples too.
-    pub(super) fn contract(&mut self, id: NodeId, spec: &Einsum, args: &[NodeId], over_lanes: bool) {
+    /// An einsum; with `over_lanes`, summed over the samples too; with a bias, that is added.
+    pub(super) fn contract(
+        &mut self,
+        id: NodeId,
+        spec: &Einsum,
+        args: &[NodeId],
+        over_lanes: bool,
+        bias: Option<View>,
+    ) {
         let direct = self.direct_add.get(&id).copied();
         let out = match direct {
             Some(slot) => {
@@ -256,6 +270,7 @@ impl Planner<'_> {
             operands,
             out: (out, steps),
             add: direct.is_some(),
+            bias,
         }));
     }
 

@@ -19,8 +19,29 @@ fn index(i: usize, j: usize, (row, col): (isize, isize)) -> usize {
     (i.cast_signed() * row + j.cast_signed() * col).cast_unsigned()
 }
 
-fn describe(m: usize, n: usize, k: usize, [a, b, c]: [(isize, isize); 3], accumulate: usize) -> Gemm {
-    Gemm { m, n, k, a_row: a.0, a_col: a.1, b_row: b.0, b_col: b.1, c_row: c.0, c_col: c.1, accumulate }
+/// The product alone or, with `add`, added to what is in C.
+fn describe(m: usize, n: usize, k: usize, [a, b, c]: [(isize, isize); 3], add: usize) -> Gemm {
+    let (a_row, a_col, b_row, b_col, c_row, c_col) = (a.0, a.1, b.0, b.1, c.0, c.1);
+    Gemm { m, n, k, a_row, a_col, b_row, b_col, c_row, c_col, accumulate: add, bias: 0, d_row: 0, d_col: 0 }
+}
+
+/// Which D a product is added to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Start {
+    /// None.
+    Zero,
+    /// C itself.
+    Result,
+    /// One entry a row, one a column, one for all; a matrix in a layout.
+    Bias(isize, isize),
+}
+
+/// Every kind of D for an m×n product.
+fn starts(m: usize, n: usize) -> [Start; 8] {
+    let [a, b, ..] = layouts(m, n);
+    let matrix = |(row, col)| Start::Bias(row, col);
+    let few = [Start::Zero, Start::Result, Start::Bias(1, 0), Start::Bias(2, 0), Start::Bias(0, 1)];
+    [few[0], few[1], few[2], few[3], few[4], Start::Bias(0, 0), matrix(a), matrix(b)]
 }
 
 /// Room for any layout of a rows×cols matrix.
@@ -28,26 +49,37 @@ fn room(rows: usize, cols: usize) -> usize {
     (2 * cols.max(1) + 4) * (rows + 2) + 2 * rows
 }
 
-fn check(tier: Tier, gemm: Gemm) {
+fn check(tier: Tier, gemm: Gemm, start: Start) {
     let Some(kernels) = tier.kernels() else { return };
+    let gemm = match start {
+        Start::Zero => gemm,
+        Start::Result => Gemm { accumulate: 1, ..gemm },
+        Start::Bias(d_row, d_col) => Gemm { bias: 1, d_row, d_col, ..gemm },
+    };
     let Gemm { m, n, k, .. } = gemm;
     let a: Vec<f64> = (0..room(m, k)).map(|i| value(1, i)).collect();
     let b: Vec<f64> = (0..room(k, n)).map(|i| value(2, i)).collect();
     let before: Vec<f64> = (0..room(m, n)).map(|i| value(3, i)).collect();
     let narrow = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<f32>>();
     let (mut c, mut c32) = (before.clone(), narrow(&before));
-    let (a32, b32) = (narrow(&a), narrow(&b));
+    let d: Vec<f64> = (0..room(m, n)).map(|i| value(4, i)).collect();
+    let (a32, b32, d32) = (narrow(&a), narrow(&b), narrow(&d));
     // SAFETY: `room` holds every layout.
     unsafe {
-        (kernels.gemm_f64)(&raw const gemm, a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
-        (kernels.gemm_f32)(&raw const gemm, a32.as_ptr(), b32.as_ptr(), c32.as_mut_ptr());
+        (kernels.gemm_f64)(&raw const gemm, a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), d.as_ptr());
+        (kernels.gemm_f32)(&raw const gemm, a32.as_ptr(), b32.as_ptr(), c32.as_mut_ptr(), d32.as_ptr());
     }
     let mut touched = vec![false; c.len()];
     for i in 0..m {
         for j in 0..n {
             let at = index(i, j, (gemm.c_row, gemm.c_col));
             touched[at] = true;
-            let (mut sum, mut size) = if gemm.accumulate == 1 { (before[at], 1.0) } else { (0.0, 0.0) };
+            let first = match start {
+                Start::Zero => 0.0,
+                Start::Result => before[at],
+                Start::Bias(row, col) => d[index(i, j, (row, col))],
+            };
+            let (mut sum, mut size) = (first, f64::from(u8::from(start != Start::Zero)));
             for l in 0..k {
                 let a = a[index(i, l, (gemm.a_row, gemm.a_col))];
                 let b = b[index(l, j, (gemm.b_row, gemm.b_col))];
@@ -79,7 +111,7 @@ fn products_match_the_definition_in_every_layout() {
                     let (a, b, c) = (layouts(m, k), layouts(k, n), layouts(m, n));
                     for choice in 0..if all { 64 } else { 1 } {
                         let strides = [a[choice % 4], b[choice / 4 % 4], c[choice / 16]];
-                        check(tier, describe(m, n, k, strides, (choice + i + l) % 2));
+                        check(tier, describe(m, n, k, strides, 0), starts(m, n)[(choice + i + l) % 8]);
                     }
                 }
             }
@@ -94,7 +126,9 @@ fn large_products_match_the_definition() {
             let (a, b, c) = (layouts(m, k), layouts(k, n), layouts(m, n));
             for choice in [0, 1, 4, 16, 21, 63] {
                 let strides = [a[choice % 4], b[choice / 4 % 4], c[choice / 16]];
-                check(tier, describe(m, n, k, strides, choice % 2));
+                for start in starts(m, n) {
+                    check(tier, describe(m, n, k, strides, 0), start);
+                }
             }
         }
     }
@@ -112,7 +146,10 @@ fn a_column_does_not_depend_on_its_neighbours() {
             let row = wide.cast_signed();
             let gemm = describe(m, n, k, [(k.cast_signed(), 1), (row, 1), (n.cast_signed(), 1)], 0);
             // SAFETY: first + n ≤ wide; C is m×n.
-            unsafe { (kernels.gemm_f64)(&raw const gemm, a.as_ptr(), b.as_ptr().add(first), c.as_mut_ptr()) };
+            unsafe {
+                let to = c.as_mut_ptr();
+                (kernels.gemm_f64)(&raw const gemm, a.as_ptr(), b.as_ptr().add(first), to, to);
+            }
             c
         };
         let whole = product(0, wide);
@@ -148,17 +185,21 @@ fn sums_do_not_depend_on_their_neighbours() {
                 // SAFETY: the buffers have the described elements.
                 unsafe {
                     let a = a.as_ptr().add(first * k);
-                    (kernels.row_sums_f64)(&raw const rows, a, a, sums.as_mut_ptr());
+                    let (sums, sums32, dots) = (sums.as_mut_ptr(), sums32.as_mut_ptr(), dots.as_mut_ptr());
+                    (kernels.row_sums_f64)(&raw const rows, a, a, sums, sums);
                     let a32 = a32.as_ptr().add(first * k);
-                    (kernels.row_sums_f32)(&raw const rows, a32, a32, sums32.as_mut_ptr());
-                    (kernels.gemm_f64)(&raw const gemm, a, b.as_ptr(), dots.as_mut_ptr());
+                    (kernels.row_sums_f32)(&raw const rows, a32, a32, sums32, sums32);
+                    (kernels.gemm_f64)(&raw const gemm, a, b.as_ptr(), dots, dots);
                 }
                 (sums, sums32, dots)
             };
             let (sums, sums32, dots) = call(0, m, 3);
             let (apart, mut spread) = (Gemm { c_row: 2, ..describe(m, 1, k, [(row, 1); 3], 1) }, vec![0.5; 2 * m]);
             // SAFETY: as above.
-            unsafe { (kernels.row_sums_f64)(&raw const apart, a.as_ptr(), a.as_ptr(), spread.as_mut_ptr()) };
+            unsafe {
+                let to: *mut f64 = spread.as_mut_ptr();
+                (kernels.row_sums_f64)(&raw const apart, a.as_ptr(), a.as_ptr(), to, to);
+            }
             for i in 0..m {
                 assert_eq!(
                     (spread[2 * i].to_bits(), spread[2 * i + 1].to_bits()),
