@@ -141,7 +141,8 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
         let width = if info.events.is_some() { lanes } else { slice(lanes, info.options.stepping) };
         parts.kept = kept(g, &parts, info, lanes);
         parts.gathered = gathered(g, &parts, info, width);
-        let whole = step_graphs(g, &parts, &info.options, lanes).filter(|_| backend == Backend::Jit);
+        let whole = straight_steps(g, &parts, &info.options, lanes).or_else(|| called_steps(g, &parts, info, lanes));
+        let whole = whole.filter(|_| backend == Backend::Jit);
         let tableau = info.options.method.tableau();
         let whole = whole.map(|(forward, reverse)| WholeStep::new(tableau, &forward, reverse.as_ref(), lanes, backend));
         let whole = whole.transpose().map_err(refuse)?;
@@ -174,21 +175,22 @@ pub fn kept(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> Ve
     let runge_kutta = !matches!(options.method, Method::Adams | Method::Implicit(_)) && options.keeps_steps();
     let discrete = system.pulled_by() == Gradient::Discrete && system.events.is_none();
     if !(runge_kutta && discrete && (together || options.keep_stages))
-        || step_graphs(g, parts, options, lanes).is_some()
+        || straight_steps(g, parts, options, lanes).is_some()
     {
         return Vec::new();
     }
     let bars: Vec<NodeId> = parts.bars.iter().flatten().flatten().copied().collect();
     let mut kept = opt::worth_keeping(g, parts.rhs, &bars);
-    kept.retain(|&id| together || g.batched(id));
+    // A whole step has one piece of memory for what a sample leaves.
+    kept.retain(|&id| (together && lanes > 1) || g.batched(id));
     kept
 }
 
-/// What pull-backs of one sample leave for sums over many of them; where whole steps are kernels, those sum up by
+/// What pull-backs of one sample leave for sums over many of them; where whole steps are straight code, those sum up by
 /// themselves. The products of several samples are matrix products already, which more calls made no faster (measured).
 pub fn gathered(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> Option<Gathered> {
     let found = (lanes == 1).then(|| gather::gather(g, &parts.capture_terms(g))).flatten();
-    found.filter(|_| step_graphs(g, parts, &system.options, lanes).is_none())
+    found.filter(|_| straight_steps(g, parts, &system.options, lanes).is_none())
 }
 
 /// The code generator made no code of a model that is correct.
@@ -266,25 +268,47 @@ fn positions(derived: &Derived, lowered: &Lowered, added: &[Augmented]) -> Resul
     Ok(all)
 }
 
+/// A step forward and in reverse.
+type Steps = (StepParts, Option<StepParts>);
+
 /// Whole steps, for a system so small that both directions fit in registers, more or less.
-fn step_graphs(
-    g: &Graph,
-    parts: &SystemParts,
-    options: &Options,
-    lanes: usize,
-) -> Option<(StepParts, Option<StepParts>)> {
-    let (method, tableau) = (options.method, options.method.tableau());
-    let other = matches!(method, Method::Implicit(_) | Method::Adams) || !tableau.coarse_error.is_empty();
-    // The kernel has one measure of the error: root mean square over common tolerances.
-    let measured = options.norm == Norm::Rms && options.tolerances.is_empty();
+fn straight_steps(g: &Graph, parts: &SystemParts, options: &Options, lanes: usize) -> Option<Steps> {
     // A right-hand side that is too long alone is not copied for every stage.
-    if lanes > 1 || other || !measured || !parts.right_hand_side().is_straight(g, lanes) {
+    if !may_take_whole_steps(options, lanes) || !parts.right_hand_side().is_straight(g, lanes) {
         return None;
     }
-    let measured = options.measured.unwrap_or(parts.dim);
-    let (forward, reverse) = step::whole_step(g, parts, tableau, measured);
+    let (forward, reverse) = step::whole_step(g, parts, options);
     let straight = forward.is_straight(lanes) && reverse.as_ref().is_none_or(|parts| parts.is_straight(lanes));
     straight.then_some((forward, reverse))
+}
+
+/// Whole steps of a small network, whose right-hand side calls a few kernels: what lies between the stages would take a
+/// third of the time.
+fn called_steps(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> Option<Steps> {
+    let right_hand_side = parts.right_hand_side();
+    let nodes = g.reachable(&[parts.rhs]).len();
+    let small = nodes <= MOST_NODES && opt::multiply_adds(g, &[parts.rhs]) <= MOST_MULTIPLY_ADDS;
+    if !may_take_whole_steps(&system.options, lanes) || !small || right_hand_side.is_straight(g, lanes) {
+        return None;
+    }
+    let pulled = system.pulled_by() == Gradient::Discrete && system.events.is_none();
+    if parts.gathered.is_some() {
+        return None;
+    }
+    let bars = parts.bars.clone().filter(|_| pulled);
+    Some(step::whole_step(g, &SystemParts { bars, ..parts.clone() }, &system.options))
+}
+
+/// The longest right-hand side that is copied for every stage of a step though it has loops and calls: nodes and
+/// multiply-adds. Beyond, what lies between the stages hardly counts.
+const MOST_NODES: usize = 40;
+const MOST_MULTIPLY_ADDS: u64 = 4096;
+
+/// Whether there are whole steps of the method, with its measure of the error: root mean square over common tolerances.
+fn may_take_whole_steps(options: &Options, lanes: usize) -> bool {
+    let other = matches!(options.method, Method::Implicit(_) | Method::Adams);
+    let measured = options.norm == Norm::Rms && options.tolerances.is_empty();
+    lanes == 1 && !other && options.method.tableau().coarse_error.is_empty() && measured
 }
 
 /// The rewrite table and the order of products.

@@ -6,16 +6,11 @@
 use crate::graph::{Binary, Graph, Leaf, NodeId, Unary};
 use crate::model::{StepParts, SystemParts};
 use crate::opt::graft;
-use crate::solve::Tableau;
+use crate::solve::{Options, Tableau};
 
-/// Both directions of a step; the reverse one where the system has a pull-back. The error is that of the first
-/// `measured` components.
-pub(super) fn whole_step(
-    g: &Graph,
-    parts: &SystemParts,
-    tableau: &Tableau,
-    measured: usize,
-) -> (StepParts, Option<StepParts>) {
+/// Both directions of a step; the reverse one where the system has a pull-back.
+pub(super) fn whole_step(g: &Graph, parts: &SystemParts, options: &Options) -> (StepParts, Option<StepParts>) {
+    let (tableau, measured) = (options.method.tableau(), options.measured.unwrap_or(parts.dim));
     (forward(g, parts, tableau, measured), parts.bars.as_ref().map(|bars| reverse(g, parts, bars, tableau)))
 }
 
@@ -77,7 +72,8 @@ fn sum(g: &mut Graph, terms: &[(f64, NodeId)]) -> Option<NodeId> {
     total
 }
 
-/// z, h, k₁, [atol, rtol], stage times, captures → k₂ … `k_S`, new state, Σ of the squared scaled errors.
+/// z, h, k₁, [atol, rtol], stage times, captures → k₂ … `k_S`, new state, Σ of the squared scaled errors, what the stages
+/// after the first leave.
 fn forward(g: &Graph, parts: &SystemParts, tableau: &Tableau, measured: usize) -> StepParts {
     let (dim, stages) = (parts.dim, tableau.stages());
     let mut o = Operands::new();
@@ -85,18 +81,21 @@ fn forward(g: &Graph, parts: &SystemParts, tableau: &Tableau, measured: usize) -
     let (tolerances, times) = (o.shared(&[2]), o.operand(&[stages - 1]));
     o.captures(g, parts);
     let [state, time, _] = parts.leaves;
-    let (mut ks, mut at) = (vec![first], z);
+    let (mut ks, mut at, mut kept) = (vec![first], z, Vec::new());
+    let roots: Vec<NodeId> = std::iter::once(parts.rhs).chain(parts.kept.iter().copied()).collect();
     for (i, row) in (1..).zip(tableau.a) {
         let terms: Vec<(f64, NodeId)> = row.iter().copied().zip(ks.iter().copied()).collect();
         at = o.combine(z, h, &terms);
         let t = o.graph.row(times, i - 1);
-        let k = graft(g, &[parts.rhs], &mut o.graph, &[(state, at), (time, t)]);
-        ks.extend(k);
+        let mut values = graft(g, &roots, &mut o.graph, &[(state, at), (time, t)]).into_iter();
+        ks.extend(values.next());
+        kept.extend(values);
     }
     let errors: Vec<(f64, NodeId)> = tableau.error.iter().copied().zip(ks.iter().copied()).collect();
     let error = squared_error(&mut o.graph, [z, at, ks[stages - 1]], h, (tolerances, measured), &errors);
     let later = o.graph.concat(0, &ks[1..]);
-    StepParts { graph: o.graph, inputs: o.inputs, times, outputs: vec![later, at, error], bars: Vec::new() }
+    let outputs = [later, at, error].into_iter().chain(kept).collect();
+    StepParts { graph: o.graph, inputs: o.inputs, times, outputs, bars: Vec::new() }
 }
 
 /// Squares of the error over its scale atol + rtol max(|z|, |`z_new`|), added up over the first `measured` components;
@@ -138,25 +137,27 @@ fn squared_error(
     g.plus(total, finite)
 }
 
-/// z, `z_new`, k₁ … `k_S`, h, cotangents of the stages by dense output, cotangent of `k_S` from the step after, cotangents of
+/// z, `z_new`, k₁ … `k_S`, what the stages after the first left (if anything), h, cotangents of the stages by dense output, cotangent of `k_S` from the step after, cotangents of
 /// `z_new` and of z by dense output, stage times, captures → cotangents of z and k₁, Σ t̄ᵢ, Σ (cᵢ t̄ᵢ + wᵢ·kᵢ/h) and the
 /// captures' cotangents.
 fn reverse(g: &Graph, parts: &SystemParts, bars: &[Option<NodeId>], tableau: &Tableau) -> StepParts {
     let (dim, stages) = (parts.dim, tableau.stages());
     let mut o = Operands::new();
     let (z, z_new, slopes) = (o.operand(&[dim]), o.operand(&[dim]), o.operand(&[stages, dim]));
+    let kept = Left::operand(&mut o, g, parts, stages - 1);
     let (h, dense) = (o.operand(&[]), o.operand(&[stages, dim]));
     let (carry, z_new_bar, z_bar) = (o.operand(&[dim]), o.operand(&[dim]), o.operand(&[dim]));
     let times = o.operand(&[stages - 1]);
     o.captures(g, parts);
     let ks: Vec<NodeId> = (0..stages).map(|i| o.graph.row(slopes, i)).collect();
-    let mut back = Back { g, parts, bars, captures: vec![Vec::new(); parts.captures.len()], times: Vec::new() };
+    let captures = vec![Vec::new(); parts.captures.len()];
+    let mut back = Back { g, parts, bars, kept, captures, times: Vec::new() };
     // The last stage, whose state is the new one.
     let own = o.graph.row(dense, stages - 1);
     let mut length = vec![inner(&mut o.graph, own, ks[stages - 1])];
     let w = o.graph.plus(own, carry);
     let t = o.graph.row(times, stages - 2);
-    let pulled = back.stage(&mut o.graph, [z_new, t, w], 1.0);
+    let pulled = back.stage(&mut o.graph, stages - 1, [z_new, t, w], 1.0);
     let last = o.graph.plus(z_new_bar, pulled);
     let mut mu = vec![last; stages];
     let mut total = o.graph.plus(last, z_bar);
@@ -174,7 +175,7 @@ fn reverse(g: &Graph, parts: &SystemParts, bars: &[Option<NodeId>], tableau: &Ta
         let row: Vec<(f64, NodeId)> = tableau.a[i - 1].iter().copied().zip(ks.iter().copied()).collect();
         let at = o.combine(z, h, &row);
         let t = o.graph.row(times, i - 1);
-        mu[i] = back.stage(&mut o.graph, [at, t, w], tableau.c[i]);
+        mu[i] = back.stage(&mut o.graph, i, [at, t, w], tableau.c[i]);
         total = o.graph.plus(total, mu[i]);
     }
     let graph = &mut o.graph;
@@ -204,11 +205,36 @@ fn inner(g: &mut Graph, a: NodeId, b: NodeId) -> NodeId {
     g.sum(product)
 }
 
+/// What the stages after the first have left, in one operand; `None`: nothing.
+struct Left(Option<NodeId>);
+
+impl Left {
+    fn operand(o: &mut Operands, g: &Graph, parts: &SystemParts, stages: usize) -> Self {
+        let entries: usize = parts.kept.iter().map(|&id| g.size(id)).sum();
+        Self((entries > 0).then(|| o.operand(&[stages * entries])))
+    }
+
+    /// The nodes that it stands for, with those of one stage.
+    fn of_stage(&self, graph: &mut Graph, g: &Graph, parts: &SystemParts, stage: usize) -> Vec<(NodeId, NodeId)> {
+        let Some(all) = self.0 else { return Vec::new() };
+        let entries: usize = parts.kept.iter().map(|&id| g.size(id)).sum();
+        let mut start = stage * entries;
+        let mut pairs = Vec::new();
+        for &id in &parts.kept {
+            let value = graph.slice(all, &[start], &[g.size(id)]);
+            pairs.push((id, graph.reshape(value, g.shape(id))));
+            start += g.size(id);
+        }
+        pairs
+    }
+}
+
 /// Pull-backs through the stages, and what they leave besides the state's cotangent.
 struct Back<'a> {
     g: &'a Graph,
     parts: &'a SystemParts,
     bars: &'a [Option<NodeId>],
+    kept: Left,
     /// Cotangents of the captures, to be added up.
     captures: Vec<Vec<NodeId>>,
     /// Nodes c and cotangents of the stages' times.
@@ -216,10 +242,11 @@ struct Back<'a> {
 }
 
 impl Back<'_> {
-    /// From state, time and cotangent of a stage: the cotangent of its state.
-    fn stage(&mut self, graph: &mut Graph, [z, t, w]: [NodeId; 3], c: f64) -> NodeId {
+    /// From state, time and cotangent of stage `i` > 0: the cotangent of its state.
+    fn stage(&mut self, graph: &mut Graph, i: usize, [z, t, w]: [NodeId; 3], c: f64) -> NodeId {
         let [state, time, seed] = self.parts.leaves;
-        let with = [(state, z), (time, t), (seed, w)];
+        let mut with = vec![(state, z), (time, t), (seed, w)];
+        with.extend(self.kept.of_stage(graph, self.g, self.parts, i - 1));
         let roots: Vec<NodeId> = self.bars.iter().flatten().copied().collect();
         let mut grafted = graft(self.g, &roots, graph, &with).into_iter();
         let mut bars = self.bars.iter().map(|bar| bar.and_then(|_| grafted.next()));

@@ -1,9 +1,10 @@
-//! Whole steps of small systems as native code.
+//! Whole steps of small systems as native code. Those of a network leave values for their reverse.
 
 use super::Number;
 use crate::codegen::{Backend, Frame, Kernel, Output, Spec};
 use crate::graph::{Graph, NodeId};
-use crate::solve::{ReverseAlone, StepAlone, Tableau, TakenStep};
+use crate::solve::{ForwardStep, ReverseAlone, ReverseStep, StepAlone, Tableau, TakenStep};
+use smallvec::SmallVec;
 
 /// A whole step of a Runge–Kutta method, forward or in reverse, as a graph of its own: `compile` says of what.
 #[derive(Clone, Debug)]
@@ -14,7 +15,7 @@ pub struct StepParts {
     pub inputs: Vec<NodeId>,
     /// The operand that is the stages' times.
     pub times: NodeId,
-    /// Results in order.
+    /// Results in order; of a forward step, behind its own, what each stage leaves for its pull-back.
     pub outputs: Vec<NodeId>,
     /// What is added to each capture's cotangent.
     pub bars: Vec<Vec<NodeId>>,
@@ -57,6 +58,8 @@ pub struct WholeStep<T> {
     lanes: usize,
     /// Whether the right-hand side depends on time.
     timed: bool,
+    /// Entries that a step leaves for its reverse.
+    kept: usize,
     pub(super) forward: Kernel<T>,
     /// And which captures have a cotangent.
     pub(super) reverse: Option<(Kernel<T>, Vec<bool>)>,
@@ -77,7 +80,8 @@ impl<T: Number> WholeStep<T> {
         let timed = forward.timed();
         let (forward, _) = forward.compile(lanes, backend)?;
         let reverse = reverse.map(|parts| parts.compile(lanes, backend)).transpose()?;
-        Ok(Self { tableau, lanes, timed, forward, reverse })
+        let kept = forward.output_lengths()[FORWARD_RESULTS..].iter().sum();
+        Ok(Self { tableau, lanes, timed, kept, forward, reverse })
     }
 
     /// Bytes of machine code.
@@ -102,6 +106,91 @@ impl<T: Number> WholeStep<T> {
             }
         }
     }
+
+    /// Operands of a reverse step that are read where they are: the states, the stages and what they left.
+    fn given(&self) -> usize {
+        REVERSE_GIVEN + usize::from(self.kept > 0)
+    }
+
+    /// Operands of a reverse step before the captures; the last one is the stages' times.
+    fn reverse_inputs(&self) -> usize {
+        self.given() + REVERSE_OWN
+    }
+
+    /// A step forward. `room` is for what the step leaves where nobody wants it.
+    pub(super) fn step(&self, step: &mut ForwardStep<T>, shared: Shared<T>, room: &mut Vec<T>) {
+        let own: [&[T]; FORWARD_INPUTS] = [step.z, step.h, step.first, &step.tolerances, shared.times];
+        let wanted = step.kept.len() == self.kept;
+        room.resize(if wanted { 0 } else { self.kept }, T::default());
+        let kept = if wanted { &mut *step.kept } else { room.as_mut_slice() };
+        self.leave(own, [&mut *step.later, &mut *step.z_new, &mut *step.error], kept, shared);
+    }
+
+    fn leave(
+        &self,
+        own: [&[T]; FORWARD_INPUTS],
+        results: [&mut [T]; FORWARD_RESULTS],
+        kept: &mut [T],
+        shared: Shared<T>,
+    ) {
+        let mut outputs: SmallVec<[&mut [T]; 16]> = results.into_iter().collect();
+        let mut rest = kept;
+        for &size in &self.forward.output_lengths()[FORWARD_RESULTS..] {
+            let (value, after) = rest.split_at_mut(size);
+            outputs.push(value);
+            rest = after;
+        }
+        self.forward.run_parts([&own, shared.captures], &mut outputs, (&mut [], &[]), shared.scratch);
+    }
+
+    /// A step in reverse. `room` is for what the step has left, where that is to be computed again.
+    pub(super) fn reverse_step(
+        &self,
+        step: &mut ReverseStep<T>,
+        bars: &mut [Vec<T>],
+        mut shared: Shared<T>,
+        room: &mut Vec<T>,
+    ) {
+        let Some((kernel, marked)) = &self.reverse else { return };
+        let kept = match step.kept {
+            _ if self.kept == 0 => &[],
+            Some(kept) => kept,
+            None => self.take_again(step, shared.again(), room),
+        };
+        let given = [step.z, step.z_new, step.ks, kept];
+        let mut own: SmallVec<[&[T]; 16]> = given.into_iter().take(self.given()).collect();
+        own.extend([step.h, step.dense, step.carry, step.z_new_bar, step.z_bar, shared.times]);
+        let results = &mut [&mut *step.total, &mut *step.first_bar, &mut *step.t_bar, &mut *step.h_bar];
+        kernel.run_parts([&own, shared.captures], results, (bars, marked), shared.scratch);
+    }
+
+    /// What a step has left.
+    fn take_again<'r>(&self, step: &ReverseStep<T>, shared: Shared<T>, room: &'r mut Vec<T>) -> &'r [T] {
+        room.resize(self.forward.output_lengths().iter().sum(), T::default());
+        let mut rest = Rest(room.as_mut_slice());
+        let results = std::array::from_fn(|k| rest.head(self.forward.output_lengths()[k]));
+        let own = [step.z, step.h, &step.ks[..step.z.len()], &[T::default(); 2], shared.times];
+        let kept = rest.0;
+        self.leave(own, results, kept, shared);
+        kept
+    }
+}
+
+/// What all steps of a tile share.
+pub(super) struct Shared<'a, T> {
+    /// Times of the stages after the first, `[S − 1][L]`.
+    pub times: &'a [T],
+    /// Captured values, in order.
+    pub captures: &'a [&'a [T]],
+    /// Buffer of the kernels.
+    pub scratch: &'a mut Vec<T>,
+}
+
+impl<T> Shared<'_, T> {
+    /// For one more call.
+    fn again(&mut self) -> Shared<'_, T> {
+        Shared { times: self.times, captures: self.captures, scratch: self.scratch }
+    }
 }
 
 /// Whole steps of one sample in buffers of their own.
@@ -122,7 +211,7 @@ impl<'k, T: Number> StepsAlone<'k, T> {
             }
             frame
         };
-        let reverse = whole.reverse.as_ref().map(|(kernel, _)| bind(kernel, REVERSE_INPUTS));
+        let reverse = whole.reverse.as_ref().map(|(kernel, _)| bind(kernel, whole.reverse_inputs()));
         Self { whole, forward: bind(&whole.forward, FORWARD_INPUTS), reverse }
     }
 
@@ -139,14 +228,12 @@ impl<'k, T: Number> StepsAlone<'k, T> {
             later: rest.head(later),
             z_new: rest.head(dim),
             error: rest.head(1),
+            kept: rest.0,
         }
     }
 
     pub fn run_forward(&mut self, t: f64, t_next: f64, h: T) {
-        let dim = self.forward.input(0).len();
-        self.forward.values()[dim] = h;
-        set_times(self.whole, &mut self.forward, FORWARD_INPUTS - 1, t, t_next);
-        self.forward.run();
+        run_forward(self.whole, &mut self.forward, (t, t_next, h));
     }
 
     /// # Panics
@@ -154,7 +241,7 @@ impl<'k, T: Number> StepsAlone<'k, T> {
     pub fn reverse(&mut self) -> ReverseAlone<'_, T> {
         let frame = self.reverse.as_mut().expect("a pull-back");
         let (dim, stages) = (frame.input(0).len(), frame.input(2).len());
-        let (results, dense) = (frame.output(0).start, frame.input(REVERSE_GIVEN + 1).start);
+        let (results, dense) = (frame.output(0).start, frame.input(self.whole.given() + 1).start);
         let (given, rest) = frame.values().split_at_mut(results);
         let (mut given, mut rest) = (Rest(&mut given[dense..]), Rest(rest));
         ReverseAlone {
@@ -170,11 +257,16 @@ impl<'k, T: Number> StepsAlone<'k, T> {
     }
 
     pub fn run_reverse(&mut self, step: &TakenStep<T>) {
-        let Some(frame) = &mut self.reverse else { return };
-        let h = frame.input(REVERSE_GIVEN).start;
+        let Self { whole, forward, reverse: Some(frame) } = self else { return };
+        let h = frame.input(whole.given()).start;
         frame.values()[h] = step.h;
-        set_times(self.whole, frame, REVERSE_INPUTS - 1, step.t, step.t_next);
-        frame.run_with(&[step.z, step.z_new, step.ks]);
+        set_times(whole, frame, whole.reverse_inputs() - 1, step.t, step.t_next);
+        let kept = match step.kept {
+            _ if whole.kept == 0 => &[],
+            Some(kept) => kept,
+            None => take_again(whole, forward, step),
+        };
+        frame.run_with(&[step.z, step.z_new, step.ks, kept][..whole.given()]);
     }
 
     /// Adds the captures' cotangents to `bars` and forgets them.
@@ -190,12 +282,30 @@ impl<'k, T: Number> StepsAlone<'k, T> {
     }
 }
 
+fn run_forward<T: Number>(whole: &WholeStep<T>, frame: &mut Frame<T>, (t, t_next, h): (f64, f64, T)) {
+    let at = frame.input(1).start;
+    frame.values()[at] = h;
+    set_times(whole, frame, FORWARD_INPUTS - 1, t, t_next);
+    frame.run();
+}
+
+/// What a step has left.
+fn take_again<'f, T: Number>(whole: &WholeStep<T>, frame: &'f mut Frame<T>, step: &TakenStep<T>) -> &'f [T] {
+    let (z, first, kept) = (frame.input(0), frame.input(2), frame.output(FORWARD_RESULTS).start);
+    frame.values()[z].copy_from_slice(step.z);
+    frame.values()[first].copy_from_slice(&step.ks[..step.z.len()]);
+    run_forward(whole, frame, (step.t, step.t_next, step.h));
+    &frame.values()[kept..]
+}
+
 /// Operands of a forward step before the captures; the last one is the stages' times.
 const FORWARD_INPUTS: usize = 5;
-/// The same of a reverse step.
-const REVERSE_INPUTS: usize = 9;
-/// Those of them that are read where they are: the states and the stages.
+/// Results of a forward step before what its stages leave.
+const FORWARD_RESULTS: usize = 3;
+/// Operands of a reverse step that are read where they are: the states and the stages.
 const REVERSE_GIVEN: usize = 3;
+/// Its others before the captures.
+const REVERSE_OWN: usize = 6;
 /// Results of a reverse step before the captures' cotangents.
 const REVERSE_RESULTS: usize = 4;
 

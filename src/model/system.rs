@@ -9,7 +9,7 @@ pub use jacobian::JacobianParts;
 
 use super::Number;
 use super::events::{EventKernels, EventParts};
-use super::step::{StepsAlone, WholeStep};
+use super::step::{Shared, StepsAlone, WholeStep};
 use crate::codegen::{Backend, Element, Kernel, Output, Spec};
 use crate::graph::{Binary, Graph, NodeId, Op};
 use crate::solve::{AdjointSystem, ForwardStep, ReverseAlone, ReverseStep, Sparsity, StepAlone, System, TakenStep};
@@ -232,6 +232,11 @@ impl<T: Number> SystemKernels<T> {
         self
     }
 
+    /// Whether a step is one call.
+    pub fn takes_whole_steps(&self) -> bool {
+        self.whole.is_some()
+    }
+
     /// Bytes of machine code: right-hand side, vector-Jacobian products, Jacobian.
     pub fn code_size(&self) -> usize {
         let vjp = |v: &Option<Vjp<T>>| v.as_ref().map_or(0, |v| v.kernel.code_size());
@@ -264,6 +269,7 @@ pub(super) struct Bound<'a, T> {
     time: Vec<T>,
     /// Buffer of the kernels, to be given back.
     pub scratch: Vec<T>,
+    /// Room for what nobody reads.
     void: Vec<T>,
     stage_times: Vec<T>,
     /// Buffers of whole steps of one sample, once they are asked for.
@@ -369,9 +375,8 @@ impl<T: Number> System<T> for Bound<'_, T> {
     fn step(&mut self, step: &mut ForwardStep<T>) {
         let Some(whole) = &self.kernels.whole else { return };
         whole.stage_times(step.t, step.t_next, &mut self.stage_times);
-        let own: [&[T]; 5] = [step.z, step.h, step.first, &step.tolerances, &self.stage_times];
-        let outputs = &mut [&mut *step.later, &mut *step.z_new, &mut *step.error];
-        whole.forward.run_parts([&own, &self.captures], outputs, (&mut [], &[]), &mut self.scratch);
+        let shared = Shared { times: &self.stage_times, captures: &self.captures, scratch: &mut self.scratch };
+        whole.step(step, shared, &mut self.void);
     }
 
     fn alone(&mut self) -> StepAlone<'_, T> {
@@ -426,21 +431,9 @@ impl<T: Number> AdjointSystem<T> for Bound<'_, T> {
 
     fn reverse_step(&mut self, step: &mut ReverseStep<T>) {
         let Some(whole) = &self.kernels.whole else { return };
-        let Some((kernel, kept)) = &whole.reverse else { return };
         whole.stage_times(step.t, step.t_next, &mut self.stage_times);
-        let own: [&[T]; 9] = [
-            step.z,
-            step.z_new,
-            step.ks,
-            step.h,
-            step.dense,
-            step.carry,
-            step.z_new_bar,
-            step.z_bar,
-            &self.stage_times,
-        ];
-        let results = &mut [&mut *step.total, &mut *step.first_bar, &mut *step.t_bar, &mut *step.h_bar];
-        kernel.run_parts([&own, &self.captures], results, (&mut self.bars, kept), &mut self.scratch);
+        let shared = Shared { times: &self.stage_times, captures: &self.captures, scratch: &mut self.scratch };
+        whole.reverse_step(step, &mut self.bars, shared, &mut self.void);
     }
 
     fn alone_in_reverse(&mut self) -> ReverseAlone<'_, T> {

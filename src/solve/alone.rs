@@ -22,6 +22,9 @@ pub struct StepAlone<'a, R> {
     /// Result: Σ over the components of the squared scaled error, `[1]`. Not a number where the new state or the
     /// right-hand side there is not finite.
     pub error: &'a mut [R],
+    /// Result: what the stages after the first leave for their pull-backs, `[S − 1][kept]` (see
+    /// [`super::System::kept`]).
+    pub kept: &'a mut [R],
 }
 
 /// An accepted step, to be reversed.
@@ -39,6 +42,8 @@ pub struct TakenStep<'a, R> {
     pub z_new: &'a [R],
     /// Its stages, `[S][D]`.
     pub ks: &'a [R],
+    /// What the stages after the first left, `[S − 1][kept]`, where the tape has it; else they are evaluated again.
+    pub kept: Option<&'a [R]>,
 }
 
 /// Further operands and results of [`super::AdjointSystem::reverse_alone`].

@@ -323,6 +323,7 @@ impl<'a, R: Real> Reverse<'a, R> {
             z: &self.kernel.z,
             z_new: &self.kernel.z_new,
             ks: &self.kernel.ks,
+            kept: self.block.and_then(|block| self.tape.kept.step(block)),
             dense: &self.dense,
             carry: &self.carry,
             z_new_bar: &self.mu[last..],

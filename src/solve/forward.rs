@@ -82,7 +82,7 @@ pub fn solve<R: Real, S: System<R>>(
         stepper.first_steps(&mut kernel, &schedule.span, |t, z, dz| sys.rhs(t, z, dz));
     }
     if sys.whole_steps() && lanes == 1 && extra.stages() == 0 && penalty.is_none() {
-        single::run(sys, &mut kernel, &mut stepper, &mut outputs, tape.as_deref_mut());
+        single::run(sys, &mut kernel, &mut stepper, &mut outputs, (tape.as_deref_mut(), &mut kept));
     }
     while stepper.any_running() {
         stepper.propose();

@@ -139,6 +139,11 @@ impl<R: Real> Kept<R> {
         block.get((i - 1) * self.size..i * self.size)
     }
 
+    /// What all stages of a step but the first left; the steps are those of all lanes together.
+    pub(super) fn step(&self, step: usize) -> Option<&[R]> {
+        self.steps[..self.used].get(step).filter(|_| self.is_on()).map(Vec::as_slice)
+    }
+
     /// Memory in use, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.taken.len() + size_of::<R>() * (self.first.len() + self.used * self.block())

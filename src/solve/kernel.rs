@@ -177,7 +177,7 @@ impl<R: Real> Kernel<R> {
     pub(super) fn again<S: System<R>>(&mut self, sys: &mut S, options: &Options, kept: &mut [R]) {
         self.widen_steps();
         if sys.whole_steps() {
-            self.whole_step(sys, options);
+            self.whole_step(sys, options, kept);
             return;
         }
         let mut blocks = kept.chunks_exact_mut(sys.kept().max(1));
@@ -187,24 +187,21 @@ impl<R: Real> Kernel<R> {
         });
     }
 
-    fn call_step<S: System<R>>(&mut self, sys: &mut S, tolerances: [R; 2]) {
+    fn whole_step<S: System<R>>(&mut self, sys: &mut S, options: &Options, kept: &mut [R]) {
         let n = self.n();
         let (first, later) = self.ks.split_at_mut(n);
         sys.step(&mut ForwardStep {
             t: &self.t,
             t_next: &self.t_next,
             h: &self.h_wide[..self.lanes],
-            tolerances,
+            tolerances: tolerances(options),
             z: &self.z,
             first,
             later,
             z_new: &mut self.z_new,
             error: &mut self.error[..self.lanes],
+            kept,
         });
-    }
-
-    fn whole_step<S: System<R>>(&mut self, sys: &mut S, options: &Options) {
-        self.call_step(sys, tolerances(options));
         for (sum, error) in self.sums.iter_mut().zip(&self.error) {
             *sum = error.to_f64();
         }

@@ -79,6 +79,8 @@ pub struct ForwardStep<'a, R> {
     /// Σ over the components of the squared scaled error, `[L]`: to be written. Not a number where the new state or
     /// the right-hand side there is not finite.
     pub error: &'a mut [R],
+    /// What the stages after the first leave for their pull-backs, `[S − 1][kept]`: to be written, if there is room.
+    pub kept: &'a mut [R],
 }
 
 /// The reverse of a step: from the cotangents of what it made to those of what it was made from.
@@ -96,6 +98,8 @@ pub struct ReverseStep<'a, R> {
     pub z_new: &'a [R],
     /// Its stages, `[S][D][L]`.
     pub ks: &'a [R],
+    /// What those after the first left, `[S − 1][kept]`, where the tape has it; else they are evaluated again.
+    pub kept: Option<&'a [R]>,
     /// Cotangents of the stages by dense output, `[S][D][L]`.
     pub dense: &'a [R],
     /// Cotangent of the last stage as the first one of the step after, `[D][L]`.

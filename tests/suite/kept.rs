@@ -74,6 +74,29 @@ fn the_same_gradient_as_without() {
     }
 }
 
+/// A small network: one sample takes whole steps in one kernel, several do not.
+#[test]
+fn whole_steps_of_a_network() {
+    let text = "use nn\nnoise n: [2] ~ normal(0, 1)\nparam w = 0.3\n\
+        net f: [2] -> [2] = dense(20) |> tanh |> dense(20) |> tanh |> dense(2)\nstate z: [2] = n\n\
+        z' = f(z*cos(w*t)) - 0.1*z\nloss = sum(z(1)^2) + sum(z(w))\nsolve {method}, 0 .. 1\n";
+    for method in ["dopri5", "bosh3", "vern7(rtol = 1e-9)", "rk4(dt = 1/16)", "tsit5(stops = [0.4])"] {
+        let lowered = || {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("m.node");
+            std::fs::write(&file, text.replace("{method}", method)).unwrap();
+            let found = load(&Request { path: file, ..Request::default() });
+            found.unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false))).lowered
+        };
+        let takes = |lanes| {
+            let model = compile::<f64>(lowered(), &Settings { lanes, ..Settings::default() }).unwrap();
+            model.systems[0].takes_whole_steps()
+        };
+        assert_eq!((takes(1), takes(2)), (true, false), "{method}");
+        near(&evaluate(lowered(), 5, 1), &evaluate(lowered(), 5, 2), 1e-11);
+    }
+}
+
 /// Samples with steps of their own, in tiles of several: some reject attempts that others accept, and they end at
 /// different ones.
 #[test]

@@ -71,6 +71,15 @@ fn wide(solve: &str, end: u32) -> String {
     )
 }
 
+/// A network whose whole steps are one kernel that calls others, and leaves values for its reverse.
+fn network(solve: &str, end: u32) -> String {
+    format!(
+        "model Network\nuse nn\nnet f: [2] -> [2] = dense(20) |> tanh |> dense(20) |> tanh |> dense(2)\n\
+         state z: [2] = [1, 0]\nz' = f(z) - 0.1 * z * cos(t)\nloss = z({end})[0]^2 + z({end}/2)[1]\n\
+         solve {solve}, 0 .. {end}\n"
+    )
+}
+
 /// A model by its solve and end time, the solve, and a number of samples.
 type Case = (fn(&str, u32) -> String, &'static str, usize);
 
@@ -195,6 +204,12 @@ fn budgets_do_not_change_a_bit() {
         let (plain, bounded) = (run(""), run(", memory = \"4 KiB\""));
         assert_eq!((plain.0, plain.1), (bounded.0, bounded.1), "{method}");
         assert!(bounded.2 > plain.2, "{method}: steps were taken again");
+    }
+    for method in ["tsit5", "vern7", "dopri5"] {
+        let run = |memory: &str| gradient(network(&format!("{method}(rtol = 1e-8{memory})"), 20), 1);
+        let (plain, bounded) = (run(""), run(", memory = \"4 KiB\""));
+        assert_eq!((plain.0, plain.1), (bounded.0, bounded.1), "network, {method}");
+        assert!(bounded.2 > plain.2, "network, {method}: steps were taken again");
     }
     for step in ["sample", "batch"] {
         let run = |memory: &str| gradient(wide(&format!("dopri5(rtol = 1e-8, step = {step}{memory})"), 20), 1);

@@ -41,7 +41,15 @@ impl<R: Real> Reverse<'_, R> {
                 }
             }
             let (z, z_new) = tape.z[step * n..][..2 * n].split_at(n);
-            sys.reverse_alone(&TakenStep { t, t_next, h: R::from_f64(h), z, z_new, ks });
+            sys.reverse_alone(&TakenStep {
+                t,
+                t_next,
+                h: R::from_f64(h),
+                z,
+                z_new,
+                ks,
+                kept: self.tape.kept.step(step),
+            });
             let buffers = sys.alone_in_reverse();
             buffers.z_new_bar.copy_from_slice(buffers.total);
             buffers.carry.copy_from_slice(buffers.first_bar);

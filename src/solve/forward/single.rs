@@ -5,6 +5,7 @@ use super::Outputs;
 use crate::solve::alone::StepAlone;
 use crate::solve::dense::Weights;
 use crate::solve::failure::FailureKind;
+use crate::solve::kept::Kept;
 use crate::solve::kernel::{Kernel, tolerances};
 use crate::solve::real::Real;
 use crate::solve::stepper::Stepper;
@@ -17,7 +18,7 @@ pub(super) fn run<R: Real, S: System<R>>(
     kernel: &mut Kernel<R>,
     stepper: &mut Stepper,
     outputs: &mut Outputs<R>,
-    mut tape: Option<&mut Tape<R>>,
+    (mut tape, kept): (Option<&mut Tape<R>>, &mut Kept<R>),
 ) {
     let (schedule, options) = (outputs.schedule, stepper.options);
     let (span, fixed) = (schedule.span[0], options.fixed_step.is_some());
@@ -49,6 +50,7 @@ pub(super) fn run<R: Real, S: System<R>>(
             }
             if let Some(tape) = &mut tape {
                 tape.push_alone(s_next, step.z_new, step.first, step.later);
+                keep(kept, step.kept);
             }
             step.advance();
             stepper.running[0] = s_next < 1.0;
@@ -62,6 +64,15 @@ pub(super) fn run<R: Real, S: System<R>>(
     stepper.stats.rejected[0] += attempts - accepted;
     stepper.stats.rhs_calls += calls;
     stepper.stats.rhs_evaluations += calls;
+}
+
+/// Keeps what the stages of an accepted step left, where anything is kept.
+fn keep<R: Real>(kept: &mut Kept<R>, left: &[R]) {
+    let room = kept.attempt();
+    if !room.is_empty() {
+        room.copy_from_slice(left);
+        kept.accept(&[true]);
+    }
 }
 
 /// Hands the state over to the buffers of whole steps.
