@@ -125,7 +125,7 @@ pub(super) fn arity(name: &str) -> usize {
         "clear" => 2,
         "conv" => 5,
         "gemm" | "row_sums" => 5,
-        "gather" | "scatter" | "argmax" | "search" => 4,
+        "tanh_slope" | "gather" | "scatter" | "argmax" | "search" => 4,
         _ if super::kernels::binary(name).is_some() => 4,
         _ => 3,
     }

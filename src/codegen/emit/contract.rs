@@ -203,8 +203,8 @@ fn matrix_product(c: &Contraction) -> Option<Product> {
     if k.size == 1 || m.size * n.size * k.size < SMALL || m.size * n.size * k.size < batch {
         return None;
     }
-    // The result's unit step belongs to n.
-    let swap = m.steps[2] == 1 && n.steps[2] != 1;
+    // The result's unit step belongs to n, but one column is faster than one row.
+    let swap = n.size != 1 && (m.size == 1 || (m.steps[2] == 1 && n.steps[2] != 1));
     let mut k = k;
     if swap {
         std::mem::swap(&mut m, &mut n);

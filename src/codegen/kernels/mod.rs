@@ -58,6 +58,8 @@ pub fn symbols() -> Vec<(&'static str, *const u8)> {
         vec![("gemm_f64", kernels.gemm_f64 as *const u8), ("gemm_f32", kernels.gemm_f32 as *const u8)];
     symbols.push(("row_sums_f64", kernels.row_sums_f64 as *const u8));
     symbols.push(("row_sums_f32", kernels.row_sums_f32 as *const u8));
+    symbols.push(("tanh_slope_f64", kernels.tanh_slope_f64 as *const u8));
+    symbols.push(("tanh_slope_f32", kernels.tanh_slope_f32 as *const u8));
     symbols.extend([("conv_f64", kernels.conv_f64 as *const u8), ("conv_f32", kernels.conv_f32 as *const u8)]);
     for kernel in kernels.unary {
         symbols.push((kernel.symbol_f64, kernel.tile_f64 as *const u8));

@@ -296,27 +296,27 @@ unsafe fn write_sums<L: Lanes, const R: usize, const S: usize>(
         for (vector, sum) in vectors.iter_mut().zip(sums.as_flattened()) {
             *vector = *sum;
         }
-        let mut totals = L::sums(&vectors);
-        if desc.bias != 0 {
-            for (r, totals) in totals.chunks_exact_mut(S).take(R).enumerate() {
-                for (s, total) in totals.iter_mut().enumerate() {
-                    *total = (*at(at(d, r, desc.d_row), s, desc.d_col)).add(*total);
-                }
-            }
-        }
-        let side_by_side = if S == 1 { desc.c_row == 1 } else { desc.c_col == 1 && desc.c_row == S.cast_signed() };
-        if side_by_side {
+        let totals = L::sums(&vectors);
+        let in_one_row = |row: isize, col: isize| {
+            if S == 1 { row == 1 } else { col == 1 && (R == 1 || row == S.cast_signed()) }
+        };
+        if in_one_row(desc.c_row, desc.c_col) && (desc.bias == 0 || in_one_row(desc.d_row, desc.d_col)) {
             let mut i = 0;
             while i < R * S {
                 let count = (R * S - i).min(L::WIDTH);
-                put_first(desc, L::load_first(totals.as_ptr().add(i), count), c.add(i), count);
+                let mut total = L::load_first(totals.as_ptr().add(i), count);
+                if desc.bias != 0 {
+                    total = L::load_first(d.add(i), count).add(total);
+                }
+                put_first(desc, total, c.add(i), count);
                 i += count;
             }
             return;
         }
         for (r, totals) in totals.chunks_exact(S).take(R).enumerate() {
             for (s, total) in totals.iter().enumerate() {
-                write(desc, at_mut(at_mut(c, r, desc.c_row), s, desc.c_col), *total);
+                let sum = plus_bias(desc, at(at(d, r, desc.d_row), s, desc.d_col), *total);
+                write(desc, at_mut(at_mut(c, r, desc.c_row), s, desc.c_col), sum);
             }
         }
     }

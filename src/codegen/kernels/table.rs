@@ -81,6 +81,10 @@ pub struct Kernels {
     pub row_sums_f64: GemmKernel<f64>,
     /// Sums of rows in f32.
     pub row_sums_f32: GemmKernel<f32>,
+    /// g·(1 − y²) in f64.
+    pub tanh_slope_f64: BinaryTile<f64>,
+    /// g·(1 − y²) in f32.
+    pub tanh_slope_f32: BinaryTile<f32>,
     /// Convolution in f64.
     pub conv_f64: ConvKernel<f64>,
     /// Convolution in f32.
@@ -157,6 +161,17 @@ macro_rules! tier {
             }
 
             #[$feature]
+            unsafe extern "C" fn tanh_slope_f64(g: *const f64, y: *const f64, out: *mut f64, n: usize) {
+                // SAFETY: the instructions are enabled here; the pointers are the caller's promise.
+                unsafe { tiles::tanh_slope::<$f64>(g, y, out, n) }
+            }
+            #[$feature]
+            unsafe extern "C" fn tanh_slope_f32(g: *const f32, y: *const f32, out: *mut f32, n: usize) {
+                // SAFETY: as above.
+                unsafe { tiles::tanh_slope::<$f32>(g, y, out, n) }
+            }
+
+            #[$feature]
             unsafe extern "C" fn conv_f64(
                 desc: *const ConvDesc, a: *const f64, b: *const f64, out: *mut f64, scratch: *mut f64,
             ) {
@@ -177,7 +192,8 @@ macro_rules! tier {
             ];
 
             pub(super) static KERNELS: Kernels = Kernels {
-                tier: Tier::$tier, unary: UNARY, gemm_f64, gemm_f32, row_sums_f64, row_sums_f32, conv_f64, conv_f32,
+                tier: Tier::$tier, unary: UNARY, gemm_f64, gemm_f32, row_sums_f64, row_sums_f32, tanh_slope_f64,
+                tanh_slope_f32, conv_f64, conv_f32,
             };
         }
     };

@@ -1,6 +1,6 @@
 //! Loops over a tile: the vector functions (`Lanes`) with a masked tail, and the scalar ones.
 
-use super::lanes::Lanes;
+use super::lanes::{Elem, Lanes};
 use super::{exponential, logarithm, trigonometric};
 
 /// A function of one vector register.
@@ -63,6 +63,28 @@ pub(super) unsafe fn map<L: Lanes, F: VectorFunction>(x: *const L::Elem, y: *mut
             F::of(L::Half::load_first(x.add(i), n - i)).store_first(y.add(i), n - i);
         } else if i < n {
             F::of(L::load_first(x.add(i), n - i)).store_first(y.add(i), n - i);
+        }
+    }
+}
+
+/// out\[i\] = g\[i\]·(1 − y\[i\]²), i < n: the pull-back of y = tanh x.
+///
+/// # Safety
+/// The CPU has the tier of `L`; all are valid for n elements; `out` is equal to or disjoint from each of the others.
+#[inline(always)]
+pub(super) unsafe fn tanh_slope<L: Lanes>(g: *const L::Elem, y: *const L::Elem, out: *mut L::Elem, n: usize) {
+    let mut i = 0;
+    // SAFETY: as in `map`.
+    unsafe {
+        let one = L::splat(L::Elem::ONE);
+        while i + L::WIDTH <= n {
+            let y = L::load(y.add(i));
+            L::load(g.add(i)).mul(y.neg_mul_add(y, one)).store(out.add(i));
+            i += L::WIDTH;
+        }
+        if i < n {
+            let y = L::load_first(y.add(i), n - i);
+            L::load_first(g.add(i), n - i).mul(y.neg_mul_add(y, one)).store_first(out.add(i), n - i);
         }
     }
 }

@@ -5,6 +5,9 @@ use crate::codegen::layout::{View, entries, signed};
 use crate::graph::{Binary, ConvPart, Einsum, NodeId, Op, Unary};
 use std::collections::{HashMap, HashSet};
 
+/// Entries from which a call is faster than a loop.
+const LONG: usize = 32;
+
 impl Planner<'_> {
     pub(super) fn classify(&mut self, given: &HashSet<NodeId>) {
         let mut uses: HashMap<NodeId, usize> = HashMap::new();
@@ -37,6 +40,7 @@ impl Planner<'_> {
         }
         for id in self.order.clone() {
             self.join_bias(id, &uses);
+            self.join_slope(id, &uses);
         }
         for output in self.spec.outputs {
             if output.add && self.kind[&output.node] == Kind::Contract && uses[&output.node] == 1 {
@@ -67,6 +71,39 @@ impl Planner<'_> {
             self.kind.insert(id, Kind::Contract);
             self.biased.insert(id, (product, bias));
         }
+    }
+
+    /// g·(1 − y²), the pull-back of a hyperbolic tangent: long ones are a call.
+    fn join_slope(&mut self, id: NodeId, uses: &HashMap<NodeId, usize>) {
+        let alike = |x: NodeId| self.g.shape(x) == self.g.shape(id) && self.g.batched(x) == self.g.batched(id);
+        let own = |x: NodeId| uses[&x] == 1 && self.kind[&x] == Kind::Inline && alike(x);
+        let Some([a, b]) = self.factors(id).filter(|_| self.size(id) >= LONG) else { return };
+        let found = [(a, b), (b, a)].into_iter().find_map(|(g, slope)| {
+            let node = self.g.node(slope);
+            if !own(slope) || node.op != Op::Map2(Binary::Sub) || self.g.constant(node.args[0]) != Some(1.0) {
+                return None;
+            }
+            let square = node.args[1];
+            let [y, same] = self.factors(square).filter(|_| own(square))?;
+            (y == same && alike(y) && alike(g)).then_some((g, y, slope, square))
+        });
+        if let Some((g, y, slope, square)) = found {
+            self.kind.insert(slope, Kind::Absorbed);
+            self.kind.insert(square, Kind::Absorbed);
+            self.kind.insert(id, Kind::Tile);
+            self.slopes.insert(id, [g, y]);
+        }
+    }
+
+    /// The factors of an elementwise product.
+    fn factors(&self, id: NodeId) -> Option<[NodeId; 2]> {
+        let node = self.g.node(id);
+        let product = match &node.op {
+            Op::Map2(Binary::Mul) => true,
+            Op::Einsum(spec) => spec.args.len() == 2 && spec.args.iter().all(|labels| *labels == spec.out),
+            _ => false,
+        };
+        (product && self.kind[&id] == Kind::Inline).then(|| [node.args[0], node.args[1]])
     }
 
     /// Whether a value is given, or a view of one that is.

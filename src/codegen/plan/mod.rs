@@ -228,7 +228,7 @@ enum Kind {
     Move,
     Index,
     Table,
-    /// Computed inside the sum that uses it.
+    /// Computed inside of the only node that uses it.
     Absorbed,
 }
 /// Plans a kernel.
@@ -261,6 +261,8 @@ struct Planner<'s> {
     direct_add: HashMap<NodeId, usize>,
     /// Sums of a product and a given value that are computed with the product: the product and the value.
     biased: HashMap<NodeId, (NodeId, NodeId)>,
+    /// Products g·(1 − y²) that a kernel computes: g and y.
+    slopes: HashMap<NodeId, [NodeId; 2]>,
     left: HashMap<NodeId, usize>,
     memory: Memory,
     steps: Vec<Step>,
@@ -284,6 +286,7 @@ impl<'s> Planner<'s> {
             alias: HashMap::new(),
             direct_add: HashMap::new(),
             biased: HashMap::new(),
+            slopes: HashMap::new(),
             left: HashMap::new(),
             memory: Memory::default(),
             steps: Vec::new(),

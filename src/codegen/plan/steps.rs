@@ -120,8 +120,12 @@ impl Planner<'_> {
                     self.contract(id, spec, &self.g.args(product), false, bias);
                 }
             }
-            Op::Map1(f) => self.tile(id, f.name()),
-            Op::Map2(f) => self.tile(id, f.name()),
+            _ if self.slopes.contains_key(&id) => {
+                let args = self.slopes[&id];
+                self.tile(id, "tanh_slope", &args);
+            }
+            Op::Map1(f) => self.tile(id, f.name(), &node.args),
+            Op::Map2(f) => self.tile(id, f.name(), &node.args),
             Op::Iota | Op::Delta => {
                 let n = node.shape[0];
                 let table: Vec<f64> = match node.op {
@@ -170,9 +174,9 @@ impl Planner<'_> {
         }
     }
 
-    pub(super) fn tile(&mut self, id: NodeId, name: &'static str) {
-        let node = self.g.node(id).clone();
-        let args = node.args.iter().map(|&a| self.packed_as(a, node.batched)).collect();
+    pub(super) fn tile(&mut self, id: NodeId, name: &'static str, args: &[NodeId]) {
+        let batched = self.g.batched(id);
+        let args = args.iter().map(|&a| self.packed_as(a, batched)).collect();
         let out = self.place(id);
         self.steps.push(Step::Tile { name, args, out, n: self.size(id) });
     }

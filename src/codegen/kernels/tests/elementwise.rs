@@ -215,11 +215,38 @@ fn binary_tiles_are_their_meaning() {
     }
 }
 
+/// g·(1 − y²) within two roundings, for every length, in place of either operand, and nothing beyond.
+#[test]
+fn slopes_of_tanh() {
+    let values = |n: usize, seed: f64| (0..n).map(|i| (i as f64 * seed).sin()).collect::<Vec<f64>>();
+    for kernels in Tier::supported().into_iter().filter_map(Tier::kernels) {
+        for n in 0..40 {
+            let (g, y) = (values(n, 1.3), values(n, 0.7));
+            let (mut out, mut of_g, mut of_y) = (vec![7.0; n + 9], g.clone(), y.clone());
+            let (mut g32, y32): (Vec<f32>, Vec<f32>) = g.iter().zip(&y).map(|(g, y)| (*g as f32, *y as f32)).unzip();
+            // SAFETY: n elements each; the result may be an operand.
+            unsafe {
+                (kernels.tanh_slope_f64)(g.as_ptr(), y.as_ptr(), out.as_mut_ptr(), n);
+                (kernels.tanh_slope_f64)(of_g.as_ptr(), y.as_ptr(), of_g.as_mut_ptr(), n);
+                (kernels.tanh_slope_f64)(g.as_ptr(), of_y.as_ptr(), of_y.as_mut_ptr(), n);
+                (kernels.tanh_slope_f32)(g32.as_ptr(), y32.as_ptr(), g32.as_mut_ptr(), n);
+            }
+            for i in 0..n {
+                let exact = g[i] * y[i].mul_add(-y[i], 1.0);
+                assert!((out[i] - exact).abs() <= f64::EPSILON * exact.abs(), "{:?} {n} {i}", kernels.tier);
+                assert_eq!((of_g[i].to_bits(), of_y[i].to_bits()), (out[i].to_bits(), out[i].to_bits()));
+                assert!((f64::from(g32[i]) - exact).abs() < 1e-6, "{:?} f32 {n} {i}", kernels.tier);
+            }
+            assert!(out[n..].iter().all(|&x| x == 7.0));
+        }
+    }
+}
+
 #[test]
 fn symbols_are_distinct_and_complete() {
     let mut names: Vec<&str> = symbols().iter().map(|(name, _)| *name).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), 6 + 2 * kernels().unary.len() + 2 * BINARY.len());
+    assert_eq!(names.len(), 8 + 2 * kernels().unary.len() + 2 * BINARY.len());
     assert!(["tanh_f64", "digamma_f32", "pow_f64", "gemm_f32"].iter().all(|name| names.contains(name)));
 }
