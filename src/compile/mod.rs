@@ -12,7 +12,7 @@ pub use hessian::hessian;
 
 use crate::codegen::Backend;
 use crate::diag::Diagnostic;
-use crate::graph::{Graph, NodeId, verify};
+use crate::graph::{Graph, NodeId, Op, verify};
 use crate::lower::{Gradient, Lowered, System};
 use crate::model::{Entry, Gathered, Model, Number, StepParts, SystemKernels, SystemParts, WholeStep, build};
 use crate::opt;
@@ -141,8 +141,8 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
         let width = if info.events.is_some() { lanes } else { slice(lanes, info.options.stepping) };
         parts.kept = kept(g, &parts, info, lanes);
         parts.gathered = gathered(g, &parts, info, width);
-        let whole = straight_steps(g, &parts, &info.options, lanes).or_else(|| called_steps(g, &parts, info, lanes));
-        let whole = whole.filter(|_| backend == Backend::Jit);
+        let steps = || straight_steps(g, &parts, &info.options, lanes).or_else(|| called_steps(g, &parts, info, lanes));
+        let whole = if backend == Backend::Jit { steps() } else { None };
         let tableau = info.options.method.tableau();
         let whole = whole.map(|(forward, reverse)| WholeStep::new(tableau, &forward, reverse.as_ref(), lanes, backend));
         let whole = whole.transpose().map_err(refuse)?;
@@ -181,8 +181,9 @@ pub fn kept(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> Ve
     }
     let bars: Vec<NodeId> = parts.bars.iter().flatten().flatten().copied().collect();
     let mut kept = opt::worth_keeping(g, parts.rhs, &bars);
-    // A whole step has one piece of memory for what a sample leaves.
-    kept.retain(|&id| (together && lanes > 1) || g.batched(id));
+    // Of a whole step they are one value per sample, of which stages and nodes are slices.
+    let of_samples = !together || may_call_steps(g, parts, system, lanes);
+    kept.retain(|&id| !of_samples || g.batched(id));
     kept
 }
 
@@ -285,23 +286,28 @@ fn straight_steps(g: &Graph, parts: &SystemParts, options: &Options, lanes: usiz
 /// Whole steps of a small network, whose right-hand side calls a few kernels: what lies between the stages would take a
 /// third of the time.
 fn called_steps(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> Option<Steps> {
-    let right_hand_side = parts.right_hand_side();
-    let nodes = g.reachable(&[parts.rhs]).len();
-    let small = nodes <= MOST_NODES && opt::multiply_adds(g, &[parts.rhs]) <= MOST_MULTIPLY_ADDS;
-    if !may_take_whole_steps(&system.options, lanes) || !small || right_hand_side.is_straight(g, lanes) {
-        return None;
-    }
-    let pulled = system.pulled_by() == Gradient::Discrete && system.events.is_none();
-    if parts.gathered.is_some() {
-        return None;
-    }
-    let bars = parts.bars.clone().filter(|_| pulled);
-    Some(step::whole_step(g, &SystemParts { bars, ..parts.clone() }, &system.options))
+    may_call_steps(g, parts, system, lanes).then(|| step::whole_step(g, parts, &system.options))
 }
 
-/// The longest right-hand side that is copied for every stage of a step though it has loops and calls: nodes and
-/// multiply-adds. Beyond, what lies between the stages hardly counts.
+/// Whether a right-hand side that is no straight code is so short that it may be copied for every stage of a step.
+fn may_call_steps(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> bool {
+    let nodes = g.reachable(&[parts.rhs]);
+    let computed = nodes.iter().filter(|&&id| !matches!(g.node(id).op, Op::Leaf(_) | Op::Broadcast(_)));
+    let entries: usize = computed.map(|&id| g.size(id)).sum();
+    let products = opt::multiply_adds(g, &[parts.rhs]);
+    may_take_whole_steps(&system.options, lanes)
+        && nodes.len() <= MOST_NODES
+        && entries <= MOST_ENTRIES
+        && (1..=MOST_MULTIPLY_ADDS).contains(&products)
+        && !parts.right_hand_side().is_straight(g, lanes)
+        && gathered(g, parts, system, lanes).is_none()
+}
+
+/// The longest right-hand side that is copied for every stage of a step though it has loops and calls: nodes, entries of
+/// what it computes, and multiply-adds. Beyond, what lies between the stages hardly counts, and code and values of so
+/// many stages leave the caches.
 const MOST_NODES: usize = 40;
+const MOST_ENTRIES: usize = 512;
 const MOST_MULTIPLY_ADDS: u64 = 4096;
 
 /// Whether there are whole steps of the method, with its measure of the error: root mean square over common tolerances.

@@ -1,7 +1,7 @@
 //! A right-hand side and its pull-back → one whole step of a Runge–Kutta method and the reverse of it, as graphs.
 //!
-//! In one kernel the stages of a small system pass in registers, and the solver's loop is entered once a step instead
-//! of once a stage. Formulas: `solve::discrete`.
+//! In one kernel the stages of a small system pass in registers, those of a small network in memory that stays, and the
+//! solver's loop is entered once a step instead of once a stage. Formulas: `solve::discrete`.
 
 use crate::graph::{Binary, Graph, Leaf, NodeId, Unary};
 use crate::model::{StepParts, SystemParts};
@@ -72,8 +72,8 @@ fn sum(g: &mut Graph, terms: &[(f64, NodeId)]) -> Option<NodeId> {
     total
 }
 
-/// z, h, k₁, [atol, rtol], stage times, captures → k₂ … `k_S`, new state, Σ of the squared scaled errors, what the stages
-/// after the first leave.
+/// z, h, k₁, [atol, rtol], stage times, captures → k₂ … `k_S`, new state, Σ of the squared scaled errors, what the
+/// stages after the first leave.
 fn forward(g: &Graph, parts: &SystemParts, tableau: &Tableau, measured: usize) -> StepParts {
     let (dim, stages) = (parts.dim, tableau.stages());
     let mut o = Operands::new();
@@ -137,9 +137,9 @@ fn squared_error(
     g.plus(total, finite)
 }
 
-/// z, `z_new`, k₁ … `k_S`, what the stages after the first left (if anything), h, cotangents of the stages by dense output, cotangent of `k_S` from the step after, cotangents of
-/// `z_new` and of z by dense output, stage times, captures → cotangents of z and k₁, Σ t̄ᵢ, Σ (cᵢ t̄ᵢ + wᵢ·kᵢ/h) and the
-/// captures' cotangents.
+/// z, `z_new`, k₁ … `k_S`, what the stages after the first left (if anything), h, cotangents of the stages by dense output,
+/// cotangent of `k_S` from the step after, cotangents of `z_new` and of z by dense output, stage times, captures →
+/// cotangents of z and k₁, Σ t̄ᵢ, Σ (cᵢ t̄ᵢ + wᵢ·kᵢ/h) and the captures' cotangents.
 fn reverse(g: &Graph, parts: &SystemParts, bars: &[Option<NodeId>], tableau: &Tableau) -> StepParts {
     let (dim, stages) = (parts.dim, tableau.stages());
     let mut o = Operands::new();
@@ -205,19 +205,18 @@ fn inner(g: &mut Graph, a: NodeId, b: NodeId) -> NodeId {
     g.sum(product)
 }
 
-/// What the stages after the first have left, in one operand; `None`: nothing.
-struct Left(Option<NodeId>);
+/// What the stages after the first have left, in one operand, and the entries of each; `None`: nothing.
+struct Left(Option<(NodeId, usize)>);
 
 impl Left {
     fn operand(o: &mut Operands, g: &Graph, parts: &SystemParts, stages: usize) -> Self {
         let entries: usize = parts.kept.iter().map(|&id| g.size(id)).sum();
-        Self((entries > 0).then(|| o.operand(&[stages * entries])))
+        Self((entries > 0).then(|| (o.operand(&[stages * entries]), entries)))
     }
 
     /// The nodes that it stands for, with those of one stage.
     fn of_stage(&self, graph: &mut Graph, g: &Graph, parts: &SystemParts, stage: usize) -> Vec<(NodeId, NodeId)> {
-        let Some(all) = self.0 else { return Vec::new() };
-        let entries: usize = parts.kept.iter().map(|&id| g.size(id)).sum();
+        let Some((all, entries)) = self.0 else { return Vec::new() };
         let mut start = stage * entries;
         let mut pairs = Vec::new();
         for &id in &parts.kept {

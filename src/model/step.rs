@@ -107,9 +107,14 @@ impl<T: Number> WholeStep<T> {
         }
     }
 
-    /// Operands of a reverse step that are read where they are: the states, the stages and what they left.
+    /// Operands of a reverse step that are read where they are: the states, the stages and what they left, if anything.
     fn given(&self) -> usize {
         REVERSE_GIVEN + usize::from(self.kept > 0)
+    }
+
+    /// Those that the kernel has.
+    fn of_given<'a>(&self, all: [&'a [T]; REVERSE_GIVEN + 1]) -> SmallVec<[&'a [T]; REVERSE_GIVEN + 1]> {
+        all.into_iter().take(self.given()).collect()
     }
 
     /// Operands of a reverse step before the captures; the last one is the stages' times.
@@ -144,6 +149,9 @@ impl<T: Number> WholeStep<T> {
     }
 
     /// A step in reverse. `room` is for what the step has left, where that is to be computed again.
+    ///
+    /// # Panics
+    /// If there is no pull-back.
     pub(super) fn reverse_step(
         &self,
         step: &mut ReverseStep<T>,
@@ -151,20 +159,20 @@ impl<T: Number> WholeStep<T> {
         mut shared: Shared<T>,
         room: &mut Vec<T>,
     ) {
-        let Some((kernel, marked)) = &self.reverse else { return };
-        let kept = match step.kept {
+        let (kernel, marked) = self.reverse.as_ref().expect("a pull-back");
+        let left = match step.kept {
             _ if self.kept == 0 => &[],
             Some(kept) => kept,
             None => self.take_again(step, shared.again(), room),
         };
-        let given = [step.z, step.z_new, step.ks, kept];
-        let mut own: SmallVec<[&[T]; 16]> = given.into_iter().take(self.given()).collect();
+        let mut own: SmallVec<[&[T]; 16]> = SmallVec::new();
+        own.extend(self.of_given([step.z, step.z_new, step.ks, left]));
         own.extend([step.h, step.dense, step.carry, step.z_new_bar, step.z_bar, shared.times]);
         let results = &mut [&mut *step.total, &mut *step.first_bar, &mut *step.t_bar, &mut *step.h_bar];
         kernel.run_parts([&own, shared.captures], results, (bars, marked), shared.scratch);
     }
 
-    /// What a step has left.
+    /// What a step has left, computed again.
     fn take_again<'r>(&self, step: &ReverseStep<T>, shared: Shared<T>, room: &'r mut Vec<T>) -> &'r [T] {
         room.resize(self.forward.output_lengths().iter().sum(), T::default());
         let mut rest = Rest(room.as_mut_slice());
@@ -256,23 +264,26 @@ impl<'k, T: Number> StepsAlone<'k, T> {
         }
     }
 
+    /// # Panics
+    /// If there is no pull-back.
     pub fn run_reverse(&mut self, step: &TakenStep<T>) {
-        let Self { whole, forward, reverse: Some(frame) } = self else { return };
+        let Self { whole, forward, reverse } = self;
+        let frame = reverse.as_mut().expect("a pull-back");
         let h = frame.input(whole.given()).start;
         frame.values()[h] = step.h;
         set_times(whole, frame, whole.reverse_inputs() - 1, step.t, step.t_next);
-        let kept = match step.kept {
+        let left = match step.kept {
             _ if whole.kept == 0 => &[],
             Some(kept) => kept,
             None => take_again(whole, forward, step),
         };
-        frame.run_with(&[step.z, step.z_new, step.ks, kept][..whole.given()]);
+        frame.run_with(&whole.of_given([step.z, step.z_new, step.ks, left]));
     }
 
     /// Adds the captures' cotangents to `bars` and forgets them.
     pub fn give(&mut self, bars: &mut [Vec<T>]) {
-        let (Some(frame), Some((_, kept))) = (&mut self.reverse, &self.whole.reverse) else { return };
-        for (slot, (bar, _)) in (REVERSE_RESULTS..).zip(bars.iter_mut().zip(kept).filter(|(_, kept)| **kept)) {
+        let (Some(frame), Some((_, marked))) = (&mut self.reverse, &self.whole.reverse) else { return };
+        for (slot, (bar, _)) in (REVERSE_RESULTS..).zip(bars.iter_mut().zip(marked).filter(|(_, marked)| **marked)) {
             let at = frame.output(slot);
             for (sum, x) in bar.iter_mut().zip(&mut frame.values()[at]) {
                 *sum = T::narrow(sum.widen() + x.widen());
@@ -289,7 +300,7 @@ fn run_forward<T: Number>(whole: &WholeStep<T>, frame: &mut Frame<T>, (t, t_next
     frame.run();
 }
 
-/// What a step has left.
+/// What a step alone has left, computed again.
 fn take_again<'f, T: Number>(whole: &WholeStep<T>, frame: &'f mut Frame<T>, step: &TakenStep<T>) -> &'f [T] {
     let (z, first, kept) = (frame.input(0), frame.input(2), frame.output(FORWARD_RESULTS).start);
     frame.values()[z].copy_from_slice(step.z);

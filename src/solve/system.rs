@@ -28,8 +28,8 @@ pub trait System<R: Real> {
         self.rhs(t, z, dz);
     }
 
-    /// Whether [`Self::step`] (and [`AdjointSystem::reverse_step`]) work: for systems so small that entering a
-    /// right-hand side costs more than what it does.
+    /// Whether [`Self::step`] (and [`AdjointSystem::reverse_step`]) work: for systems so small that what lies between
+    /// their stages takes a good part of the time.
     fn whole_steps(&self) -> bool {
         false
     }

@@ -68,6 +68,27 @@ fn bouncing(times: &str, options: &str) -> String {
     )
 }
 
+/// The ball on a spring that is a network: one sample of a small network takes whole steps, several do not.
+#[test]
+fn whole_steps_of_a_network() {
+    let net = "use nn\nnoise h: [] ~ uniform(0.5, 3)\nnet f: [2] -> [2] = dense(20) |> tanh |> dense(20) |> tanh |> dense(2)\n\
+        state y = h\nstate v = 0\nlet q = f([y, v])\ny' = v\nv' = q[0] - 9.81\n\
+        event hit: y < 0 => { v := -0.8*v }\nloss = y(0.8)^2 + v(1.1)\n";
+    for method in ["tsit5", "vern7", "rk4(dt = 1/64)"] {
+        let text = format!("{net}solve {method}, 0 .. 1.1\n");
+        for gradient in [Gradient::Discrete, Gradient::Backsolve] {
+            let lanes = |lanes| evaluate(&text, gradient, &Settings { lanes, ..Settings::default() }, 3);
+            let ((single, one), (_, several)) = (lanes(1), lanes(3));
+            assert!(single.systems[0].takes_whole_steps(), "{method}");
+            let size = one.raw.iter().fold(0.0_f64, |size, x| size.max(x.abs()));
+            assert!(size > 0.01 && one.dropped.is_empty());
+            for (a, b) in one.raw.iter().zip(&several.raw) {
+                assert!((a - b).abs() <= 1e-9 * size, "{method} {gradient:?}: {a} and {b}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_bouncing_ball_follows_its_closed_form() {
     let closed = |p: &[f64]| [0.3, 1.0, 1.9, 2.6, 3.0].iter().map(|t| ball(p[0], p[1], p[2], *t)).sum();

@@ -1,16 +1,18 @@
-//! C ← A·B or C ← C + A·B, both with a bias or without, with arbitrary strides: chooses among our own small kernels and the `gemm` crate.
+//! C ← A·B, C ← C + A·B or, from a bias, C ← D + A·B with arbitrary strides: chooses among our own small kernels and
+//! the `gemm` crate.
 //!
 //! Always deterministic on one machine. Each element of the column kernels and of the general loop is one chain of
 //! fused operations over l = 0, 1, …, k−1, so it depends on its row of A and its column of B alone: not on its position
 //! nor on m and n. The dot kernels (both operands contiguous along k) sum by lanes instead: again independent of
 //! position, m and n, but with other roundings than the column kernels, so one column (n = 1) may differ in the last
-//! bits from the same column among many. Products above `LARGE` follow the blocking of the `gemm` crate.
+//! bits from the same column among many. A bias starts the chain of the column kernels, and is added last to dot
+//! products and where it had to be copied to C first. Products above `LARGE` follow the blocking of the `gemm` crate.
 
 use super::lanes::{Elem, Lanes};
 use super::small_gemm::{columns, dots};
 use super::thin::{is_tall, is_wide, tall, wide};
 
-/// Sizes and strides (in elements) of C (m×n) (+)= \[D (m×n) +\] A (m×k) · B (k×n).
+/// Sizes and strides (in elements) of C (m×n) = \[C or D (m×n) +\] A (m×k) · B (k×n).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gemm {
@@ -34,7 +36,7 @@ pub struct Gemm {
     pub c_col: isize,
     /// 0: overwrite C (its old contents are not read); 1: add to it.
     pub accumulate: usize,
-    /// 0: D is not there, and not read; 1: it is, and C is overwritten.
+    /// 0: D is not there, and not read; 1: it is, and C is overwritten. Not with `accumulate`.
     pub bias: usize,
     /// Step between rows of D; 0 where they are the same.
     pub d_row: isize,
@@ -42,7 +44,7 @@ pub struct Gemm {
     pub d_col: isize,
 }
 
-/// C (+)= \[D +\] A·B. The operands must be valid for the described elements; C overlaps none of the others, and its
+/// C = \[C or D +\] A·B. The operands must be valid for the described elements; C overlaps none of the others, and its
 /// elements are distinct.
 pub type GemmKernel<T> = unsafe extern "C" fn(desc: *const Gemm, a: *const T, b: *const T, c: *mut T, d: *const T);
 
@@ -164,6 +166,7 @@ pub(super) unsafe fn multiply<L: Lanes>(
     if desc.m == 0 || desc.n == 0 {
         return;
     }
+    debug_assert!(desc.accumulate == 0 || desc.bias == 0, "a product is added to C or starts from a bias");
     let way = Way::of::<L>(desc);
     let mut desc = desc;
     let onto_bias;

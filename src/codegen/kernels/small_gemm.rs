@@ -8,8 +8,8 @@ const ROWS: usize = 4;
 const VECTORS: usize = 3;
 const VECTORS_OF_ONE_ROW: usize = 8;
 
-/// C (+)= \[D +\] A·B where rows of B and C are contiguous (b_col = c_col = 1) and columns of D are the same: an element
-/// of A times a vector of B.
+/// C = \[C or D +\] A·B where rows of B and C are contiguous (b_col = c_col = 1) and columns of D are the same: an
+/// element of A times a vector of B.
 ///
 /// # Safety
 /// The CPU has the tier of `L`; the contract of `GemmKernel`; b_col = c_col = 1, and d_col = 0 if there is a D.
@@ -169,7 +169,8 @@ unsafe fn put_first<L: Lanes>(desc: &Gemm, sum: L, to: *mut L::Elem, count: usiz
     }
 }
 
-/// C (+)= \[D +\] A·B where rows of A and columns of B are contiguous (a_col = b_row = 1, or k = 1): dot products by lanes.
+/// C = \[C or D +\] A·B where rows of A and columns of B are contiguous (a_col = b_row = 1, or k = 1): dot products by
+/// lanes.
 ///
 /// # Safety
 /// The CPU has the tier of `L`; the contract of `GemmKernel`; a_col = b_row = 1 or k ≤ 1.

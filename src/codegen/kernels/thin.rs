@@ -17,7 +17,8 @@ pub(super) fn is_wide<L: Lanes>(desc: &Gemm) -> bool {
     desc.n == 1 && desc.m <= FEW && desc.k >= 2 * L::WIDTH && desc.a_col != 1 && desc.b_row == 1
 }
 
-/// C (+)= \[D +\] A·b for a matrix with few columns. Each entry is one chain of fused operations, as in the column kernels.
+/// C = \[C or D +\] A·b for a matrix with few columns. Each entry is one chain of fused operations, as in the column
+/// kernels.
 ///
 /// # Safety
 /// The CPU has the tier of `L`; the contract of `GemmKernel`; `is_tall`, and d_row = 1 if there is a D.
