@@ -269,7 +269,7 @@ pub(super) struct Bound<'a, T> {
     time: Vec<T>,
     /// Buffer of the kernels, to be given back.
     pub scratch: Vec<T>,
-    /// Room for what nobody reads.
+    /// Room for results that are not kept beyond a call.
     void: Vec<T>,
     stage_times: Vec<T>,
     /// Buffers of whole steps of one sample, once they are asked for.

@@ -25,9 +25,8 @@ impl Weights {
 
     /// Calls `give` with bᵢ(θ) of every stage in turn: as [`Self::at`], unrolled for the usual degree.
     fn each(&self, theta: f64, mut give: impl FnMut(f64)) {
-        let horner = |row: &[f64; USUAL]| row.iter().fold(0.0, |sum, p| theta * (p + sum));
         if self.degree == USUAL {
-            self.rows.as_chunks().0.iter().for_each(|row| give(horner(row)));
+            self.rows.as_chunks::<USUAL>().0.iter().for_each(|row| give(polynomial(row, theta)));
         } else {
             self.at(theta).for_each(give);
         }
@@ -35,7 +34,7 @@ impl Weights {
 
     /// bᵢ(θ) of every stage in turn: the same bits as [`Tableau::dense_weight`].
     pub(super) fn at(&self, theta: f64) -> impl Iterator<Item = f64> {
-        self.rows.chunks_exact(self.degree).map(move |row| row.iter().fold(0.0, |sum, p| theta * (p + sum)))
+        self.rows.chunks_exact(self.degree).map(move |row| polynomial(row, theta))
     }
 
     /// The state z + h Σ bᵢ(θ) kᵢ from the first stage and the others, where it has few entries, whose sums then stay in
@@ -77,6 +76,12 @@ impl Weights {
             *x = z[d] + h(d) * sum;
         }
     }
+}
+
+/// c₁θ + c₂θ² + …, the last coefficient first.
+#[inline]
+fn polynomial(row: &[f64], theta: f64) -> f64 {
+    row.iter().fold(0.0, |sum, p| theta * (p + sum))
 }
 
 /// The extra stages of a tile (see [`Tableau::extra`]), evaluated for steps that have an output inside.

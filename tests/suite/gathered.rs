@@ -1,10 +1,8 @@
 //! Outer products of one sample that are summed for many pull-backs at once give the gradient of those that are not.
 
-use crate::kept::evaluate as gradient;
+use crate::kept::{evaluate as gradient, read as lowered};
 use crate::shared_time::near;
 use pullback::compile::{Settings, derive, gathered};
-use pullback::load::{Request, load};
-use pullback::lower::Lowered;
 use pullback::model::Evaluated;
 
 /// The first two layers have products worth gathering, the last one, of 3 × 40 entries, has not; the first reads the state
@@ -20,15 +18,6 @@ z' = g(f([z, n[3:40]]) + b) + 0.01*sum(b) - z
 loss = sum(z(1)^2) + sum(z(0.4))
 solve {method}, 0 .. 1
 ";
-
-fn lowered(text: &str) -> Lowered {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("m.node");
-    std::fs::write(&file, text).unwrap();
-    load(&Request { path: file, ..Request::default() })
-        .unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false)))
-        .lowered
-}
 
 fn evaluate(method: &str, count: usize, lanes: usize) -> Evaluated {
     gradient(lowered(&NET.replace("{method}", method)), count, lanes)

@@ -22,9 +22,14 @@ solve {method}, 0 .. 1
 ";
 
 fn lowered(start: &str, method: &str) -> Lowered {
+    read(&NET.replace("{start}", start).replace("{method}", method))
+}
+
+/// A model by its text.
+pub fn read(text: &str) -> Lowered {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("m.node");
-    std::fs::write(&file, NET.replace("{start}", start).replace("{method}", method)).unwrap();
+    std::fs::write(&file, text).unwrap();
     load(&Request { path: file, ..Request::default() })
         .unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false)))
         .lowered
@@ -81,13 +86,7 @@ fn whole_steps_of_a_network() {
         net f: [2] -> [2] = dense(20) |> tanh |> dense(20) |> tanh |> dense(2)\nstate z: [2] = n\n\
         z' = f(z*cos(w*t)) - 0.1*z\nloss = sum(z(1)^2) + sum(z(w))\nsolve {method}, 0 .. 1\n";
     for method in ["dopri5", "bosh3", "vern7(rtol = 1e-9)", "rk4(dt = 1/16)", "tsit5(stops = [0.4])"] {
-        let lowered = || {
-            let folder = tempfile::tempdir().unwrap();
-            let file = folder.path().join("m.node");
-            std::fs::write(&file, text.replace("{method}", method)).unwrap();
-            let found = load(&Request { path: file, ..Request::default() });
-            found.unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false))).lowered
-        };
+        let lowered = || read(&text.replace("{method}", method));
         let takes = |lanes| {
             let model = compile::<f64>(lowered(), &Settings { lanes, ..Settings::default() }).unwrap();
             model.systems[0].takes_whole_steps()
@@ -125,13 +124,7 @@ fn samples_that_end_on_the_way() {
     let infinite = "state z = if n > 0.5 then 720 else n\nz' = f([z])[0] + tanh(exp(z)) + exp(-z^2)*cos(40*t)\n\
         loss = z(1)\nsolve dopri5(first_step = 0.5), 0 .. 1\n";
     for text in [blow_up, infinite] {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("m.node");
-        std::fs::write(&file, format!("{head}{text}")).unwrap();
-        let lowered = || {
-            let found = load(&Request { path: file.clone(), ..Request::default() });
-            found.unwrap_or_else(|r| panic!("{}", pullback::diag::render(&r.problems, &r.sources, false))).lowered
-        };
+        let lowered = || read(&format!("{head}{text}"));
         let single = evaluate(lowered(), 30, 1);
         assert!(single.dropped.len() > 3 && single.dropped.len() < 27, "{} of 30 dropped", single.dropped.len());
         for lanes in [8, 32] {
