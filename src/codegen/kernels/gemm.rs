@@ -53,7 +53,7 @@ const LARGE: usize = 32 * 32 * 32;
 
 impl Gemm {
     /// The same product as Cᵀ = Bᵀ·Aᵀ (call with the operands exchanged).
-    fn transposed(&self) -> Gemm {
+    pub(super) fn transposed(&self) -> Gemm {
         Gemm {
             m: self.n,
             n: self.m,
@@ -196,10 +196,14 @@ pub(super) unsafe fn multiply<L: Lanes>(
 #[inline(never)]
 unsafe fn copy_bias<T: Copy>(desc: &Gemm, c: *mut T, d: *const T) {
     for i in 0..desc.m {
-        for j in 0..desc.n {
-            // SAFETY: i < m, j < n.
-            unsafe {
-                *at_mut(at_mut(c, i, desc.c_row), j, desc.c_col) = *at(at(d, i, desc.d_row), j, desc.d_col);
+        // SAFETY: i < m, j < n.
+        unsafe {
+            let (c, d) = (at_mut(c, i, desc.c_row), at(d, i, desc.d_row));
+            if desc.c_col == 1 && desc.d_col == 0 {
+                let first = *d;
+                (0..desc.n).for_each(|j| *c.add(j) = first);
+            } else {
+                (0..desc.n).for_each(|j| *at_mut(c, j, desc.c_col) = *at(d, j, desc.d_col));
             }
         }
     }

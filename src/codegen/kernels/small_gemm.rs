@@ -7,6 +7,8 @@ use super::lanes::{Elem, Lanes, TOGETHER};
 const ROWS: usize = 4;
 const VECTORS: usize = 3;
 const VECTORS_OF_ONE_ROW: usize = 8;
+/// Chains of every element where C has two rows.
+const CHAINS_OF_TWO_ROWS: usize = 2;
 
 /// C = \[C or D +\] A·B where rows of B and C are contiguous (b_col = c_col = 1) and columns of D are the same: an
 /// element of A times a vector of B.
@@ -25,7 +27,7 @@ pub(super) unsafe fn columns<L: Lanes>(
     // SAFETY: the blocks partition the rows of C.
     unsafe {
         while L::MANY && i + 2 * ROWS <= desc.m {
-            row_panel::<L, { 2 * ROWS }, VECTORS>(
+            row_panel::<L, { 2 * ROWS }, VECTORS, 1>(
                 desc,
                 at(a, i, desc.a_row),
                 b,
@@ -35,7 +37,7 @@ pub(super) unsafe fn columns<L: Lanes>(
             i += 2 * ROWS;
         }
         while i + ROWS <= desc.m {
-            row_panel::<L, ROWS, VECTORS>(
+            row_panel::<L, ROWS, VECTORS, 1>(
                 desc,
                 at(a, i, desc.a_row),
                 b,
@@ -47,9 +49,11 @@ pub(super) unsafe fn columns<L: Lanes>(
         let (a, c, d) = (at(a, i, desc.a_row), at_mut(c, i, desc.c_row), at(d, i, desc.d_row));
         match desc.m - i {
             0 => {}
-            1 => row_panel::<L, 1, VECTORS_OF_ONE_ROW>(desc, a, b, c, d),
-            2 => row_panel::<L, 2, VECTORS>(desc, a, b, c, d),
-            _ => row_panel::<L, 3, VECTORS>(desc, a, b, c, d),
+            1 => row_panel::<L, 1, VECTORS_OF_ONE_ROW, 1>(desc, a, b, c, d),
+            // One chain would wait for its own sums where there are few others.
+            2 if desc.m == 2 && L::MANY => row_panel::<L, 2, VECTORS, CHAINS_OF_TWO_ROWS>(desc, a, b, c, d),
+            2 => row_panel::<L, 2, VECTORS, 1>(desc, a, b, c, d),
+            _ => row_panel::<L, 3, VECTORS, 1>(desc, a, b, c, d),
         }
     }
 }
@@ -62,7 +66,7 @@ const HALF: usize = 2;
 
 /// R rows of C, V vectors of columns at a time.
 #[inline(always)]
-unsafe fn row_panel<L: Lanes, const R: usize, const V: usize>(
+unsafe fn row_panel<L: Lanes, const R: usize, const V: usize, const P: usize>(
     desc: &Gemm,
     a: *const L::Elem,
     b: *const L::Elem,
@@ -73,12 +77,12 @@ unsafe fn row_panel<L: Lanes, const R: usize, const V: usize>(
     // SAFETY: the blocks partition the columns.
     unsafe {
         while j + V * L::WIDTH <= desc.n {
-            column_block::<L, R, V, WHOLE>(desc, a, b.add(j), c.add(j), d, 0);
+            column_block::<L, R, V, WHOLE, P>(desc, a, b.add(j), c.add(j), d, 0);
             j += V * L::WIDTH;
         }
         // Fewer than V whole vectors are left (one row: up to seven), taken three at a time, the last one in part.
         while j + 3 * L::WIDTH <= desc.n {
-            column_block::<L, R, 3, WHOLE>(desc, a, b.add(j), c.add(j), d, 0);
+            column_block::<L, R, 3, WHOLE, P>(desc, a, b.add(j), c.add(j), d, 0);
             j += 3 * L::WIDTH;
         }
         let (vectors, last) = ((desc.n - j) / L::WIDTH, (desc.n - j) % L::WIDTH);
@@ -91,21 +95,21 @@ unsafe fn row_panel<L: Lanes, const R: usize, const V: usize>(
         let (b, c) = (b.add(j), c.add(j));
         match (vectors, end) {
             (0, WHOLE) => {}
-            (1, WHOLE) => column_block::<L, R, 1, WHOLE>(desc, a, b, c, d, last),
-            (_, WHOLE) => column_block::<L, R, 2, WHOLE>(desc, a, b, c, d, last),
-            (0, HALF) => column_block::<L, R, 0, HALF>(desc, a, b, c, d, last),
-            (1, HALF) => column_block::<L, R, 1, HALF>(desc, a, b, c, d, last),
-            (_, HALF) => column_block::<L, R, 2, HALF>(desc, a, b, c, d, last),
-            (0, _) => column_block::<L, R, 1, PART>(desc, a, b, c, d, last),
-            (1, _) => column_block::<L, R, 2, PART>(desc, a, b, c, d, last),
-            (_, _) => column_block::<L, R, 3, PART>(desc, a, b, c, d, last),
+            (1, WHOLE) => column_block::<L, R, 1, WHOLE, P>(desc, a, b, c, d, last),
+            (_, WHOLE) => column_block::<L, R, 2, WHOLE, P>(desc, a, b, c, d, last),
+            (0, HALF) => column_block::<L, R, 0, HALF, P>(desc, a, b, c, d, last),
+            (1, HALF) => column_block::<L, R, 1, HALF, P>(desc, a, b, c, d, last),
+            (_, HALF) => column_block::<L, R, 2, HALF, P>(desc, a, b, c, d, last),
+            (0, _) => column_block::<L, R, 1, PART, P>(desc, a, b, c, d, last),
+            (1, _) => column_block::<L, R, 2, PART, P>(desc, a, b, c, d, last),
+            (_, _) => column_block::<L, R, 3, PART, P>(desc, a, b, c, d, last),
         }
     }
 }
 
-/// R rows × V vectors of C, and the columns of `END`.
+/// R rows × V vectors of C, and the columns of `END`; every element in P chains, over the l that leave the same remainder.
 #[inline(always)]
-unsafe fn column_block<L: Lanes, const R: usize, const V: usize, const END: usize>(
+unsafe fn column_block<L: Lanes, const R: usize, const V: usize, const END: usize, const P: usize>(
     desc: &Gemm,
     a: *const L::Elem,
     b: *const L::Elem,
@@ -116,30 +120,32 @@ unsafe fn column_block<L: Lanes, const R: usize, const V: usize, const END: usiz
     // SAFETY: l < k, r < R rows and the columns of this block exist.
     unsafe {
         let (zero, half) = (L::splat(L::Elem::ZERO), L::Half::splat(L::Elem::ZERO));
-        let (mut sums, mut halves) = ([[zero; V]; R], [half; R]);
+        let mut chains = [([[zero; V]; R], [half; R]); P];
         if desc.bias != 0 {
-            for (r, (sums, half)) in sums.iter_mut().zip(&mut halves).enumerate() {
+            let (sums, halves) = &mut chains[0];
+            for (r, (sums, half)) in sums.iter_mut().zip(halves).enumerate() {
                 let first = *at(d, r, desc.d_row);
                 *sums = [L::splat(first); V];
                 *half = L::Half::splat(first);
             }
         }
-        for l in 0..desc.k {
-            let (a, b) = (at(a, l, desc.a_col), at(b, l, desc.b_row));
-            let mut row = [zero; V];
-            for (v, lanes) in row.iter_mut().enumerate() {
-                let from = b.add(v * L::WIDTH);
-                *lanes = if END == PART && v == V - 1 { L::load_first(from, last) } else { L::load(from) };
+        let whole = desc.k - desc.k % P;
+        for l in (0..whole).step_by(P) {
+            for (p, chain) in chains.iter_mut().enumerate() {
+                add_product::<L, R, V, END>(desc, at(a, l + p, desc.a_col), at(b, l + p, desc.b_row), chain, last);
             }
-            let end = if END == HALF { L::Half::load_first(b.add(V * L::WIDTH), last) } else { half };
-            for (r, (sums, half)) in sums.iter_mut().zip(&mut halves).enumerate() {
-                let factor = *at(a, r, desc.a_row);
-                for (sum, lanes) in sums.iter_mut().zip(&row) {
-                    *sum = L::splat(factor).mul_add(*lanes, *sum);
+        }
+        for (l, chain) in (whole..desc.k).zip(&mut chains) {
+            add_product::<L, R, V, END>(desc, at(a, l, desc.a_col), at(b, l, desc.b_row), chain, last);
+        }
+        let (mut sums, mut halves) = chains[0];
+        for (more, more_halves) in &chains[1..] {
+            for ((sums, half), (more, more_half)) in sums.iter_mut().zip(&mut halves).zip(more.iter().zip(more_halves))
+            {
+                for (sum, more) in sums.iter_mut().zip(more) {
+                    *sum = sum.add(*more);
                 }
-                if END == HALF {
-                    *half = L::Half::splat(factor).mul_add(end, *half);
-                }
+                *half = half.add(*more_half);
             }
         }
         for (r, (sums, half)) in sums.iter().zip(halves).enumerate() {
@@ -154,6 +160,36 @@ unsafe fn column_block<L: Lanes, const R: usize, const V: usize, const END: usiz
             }
             if END == HALF {
                 put_first(desc, half, c.add(V * L::WIDTH), last);
+            }
+        }
+    }
+}
+
+/// Adds a column of A times a row of B to the sums of a block.
+#[inline(always)]
+unsafe fn add_product<L: Lanes, const R: usize, const V: usize, const END: usize>(
+    desc: &Gemm,
+    a: *const L::Elem,
+    b: *const L::Elem,
+    (sums, halves): &mut ([[L; V]; R], [L::Half; R]),
+    last: usize,
+) {
+    // SAFETY: r < R rows and the columns of this block exist.
+    unsafe {
+        let (zero, half) = (L::splat(L::Elem::ZERO), L::Half::splat(L::Elem::ZERO));
+        let mut row = [zero; V];
+        for (v, lanes) in row.iter_mut().enumerate() {
+            let from = b.add(v * L::WIDTH);
+            *lanes = if END == PART && v == V - 1 { L::load_first(from, last) } else { L::load(from) };
+        }
+        let end = if END == HALF { L::Half::load_first(b.add(V * L::WIDTH), last) } else { half };
+        for (r, (sums, half)) in sums.iter_mut().zip(halves).enumerate() {
+            let factor = *at(a, r, desc.a_row);
+            for (sum, lanes) in sums.iter_mut().zip(&row) {
+                *sum = L::splat(factor).mul_add(*lanes, *sum);
+            }
+            if END == HALF {
+                *half = L::Half::splat(factor).mul_add(end, *half);
             }
         }
     }
@@ -185,6 +221,15 @@ pub(super) unsafe fn dots<L: Lanes>(
     let mut j = 0;
     // SAFETY: the blocks partition the columns of C.
     unsafe {
+        // A few short rows of C: as many sums at a time as are added up together.
+        if L::MANY && desc.m < ROWS && desc.n >= TOGETHER && desc.c_col == 1 {
+            let turned = desc.transposed();
+            for i in 0..desc.m {
+                let (a, c, d) = (at(a, i, desc.a_row), at_mut(c, i, desc.c_row), at(d, i, desc.d_row));
+                dot_panel::<L, TOGETHER, 1>(&turned, b, a, c, d);
+            }
+            return;
+        }
         while L::MANY && j + 4 <= desc.n {
             dot_panel::<L, 4, 4>(desc, a, at(b, j, desc.b_col), at_mut(c, j, desc.c_col), at(d, j, desc.d_col));
             j += 4;
@@ -219,6 +264,10 @@ unsafe fn dot_panel<L: Lanes, const R: usize, const S: usize>(
         while i + R <= desc.m {
             dot_block::<L, R, S>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row), at(d, i, desc.d_row));
             i += R;
+        }
+        while R > 4 && i + 4 <= desc.m {
+            dot_block::<L, 4, S>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row), at(d, i, desc.d_row));
+            i += 4;
         }
         while i + 2 <= desc.m {
             dot_block::<L, 2, S>(desc, at(a, i, desc.a_row), b, at_mut(c, i, desc.c_row), at(d, i, desc.d_row));
