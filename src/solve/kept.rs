@@ -4,6 +4,7 @@
 //! the attempts that some lanes accepted, and which these were: the reverse pass goes through the attempts then.
 
 use super::real::Real;
+use smallvec::SmallVec;
 
 /// Bytes that a tape keeps at most without a budget; the pull-backs of later steps compute the values again.
 const ROOM: usize = 1 << 27;
@@ -48,10 +49,10 @@ impl<R: Real> Kept<R> {
         self.lanes = if self.is_on() { lanes } else { 0 };
     }
 
-    /// For steps of the same kind, none of which is kept.
-    pub(super) fn passing(&self) -> Self {
+    /// For steps of the same kind, none of which is kept, of one of so many equal parts of the lanes.
+    pub(super) fn passing(&self, parts: usize) -> Self {
         let mut passing = Self::default();
-        passing.reset(self.size, self.stages, true);
+        passing.reset(self.size / parts, self.stages, true);
         passing
     }
 
@@ -98,10 +99,10 @@ impl<R: Real> Kept<R> {
         if accepted.iter().all(|accepted| *accepted) {
             return;
         }
-        let start = self.first.chunks_exact(self.lanes).cycle();
-        for (row, start) in self.steps[self.used].chunks_exact_mut(self.lanes).zip(start) {
-            for ((x, start), _) in row.iter_mut().zip(start).zip(accepted).filter(|(_, accepted)| !**accepted) {
-                *x = *start;
+        let idle: SmallVec<[usize; 16]> = (0..self.lanes).filter(|&lane| !accepted[lane]).collect();
+        for stage in self.steps[self.used].chunks_exact_mut(self.size) {
+            for (row, start) in stage.chunks_exact_mut(self.lanes).zip(self.first.chunks_exact(self.lanes)) {
+                idle.iter().for_each(|&lane| row[lane] = start[lane]);
             }
         }
     }

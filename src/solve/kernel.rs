@@ -119,6 +119,15 @@ impl<R: Real> Kernel<R> {
         });
     }
 
+    /// The state at the end of a step along the first stage, given `h`.
+    pub(super) fn euler_step(&mut self) {
+        self.widen_steps();
+        let slopes = self.h_wide.iter().zip(&self.ks).map(|(h, k)| *h * *k);
+        for ((z_new, z), slope) in self.z_new.iter_mut().zip(&self.z).zip(slopes) {
+            *z_new = *z + slope;
+        }
+    }
+
     /// Computes the state at stage `i` and its time from the earlier stages.
     pub(super) fn prepare_stage(&mut self, i: usize) {
         let n = self.n();

@@ -148,10 +148,7 @@ impl<'o> Stepper<'o> {
             kernel.t_next[lane] = kernel.t[lane] + kernel.h[lane];
         }
         self.follow(kernel);
-        for i in 0..n {
-            let h = R::from_f64(kernel.h[i % kernel.lanes]);
-            kernel.z_new[i] = kernel.z[i] + h * kernel.ks[i];
-        }
+        kernel.euler_step();
         rhs(&kernel.t_next, &kernel.z_new, &mut kernel.ks[n..2 * n]);
         self.count_rhs(1);
         let d2 = self.group_norms(kernel, |kernel, i| (kernel.ks[n + i] - kernel.ks[i]).to_f64());
@@ -168,13 +165,14 @@ impl<'o> Stepper<'o> {
     fn group_norms<R: Real>(&self, kernel: &Kernel<R>, value: impl Fn(&Kernel<R>, usize) -> f64) -> Vec<f64> {
         let mut sums = vec![(0.0, 0usize); self.clocks.len()];
         let measured = self.options.measured(kernel.dim);
-        for i in 0..kernel.n() {
-            let lane = i % kernel.lanes;
-            if self.running[lane] {
-                let scale = self.options.tolerance(i / kernel.lanes).scale(kernel.z[i].to_f64().abs());
+        for d in 0..kernel.dim {
+            let tolerance = self.options.tolerance(d);
+            for lane in (0..kernel.lanes).filter(|&lane| self.running[lane]) {
+                let i = d * kernel.lanes + lane;
+                let scale = tolerance.scale(kernel.z[i].to_f64().abs());
                 let (sum, count) = &mut sums[self.group[lane]];
                 *sum += (value(kernel, i) / scale).powi(2);
-                *count += usize::from(i / kernel.lanes < measured);
+                *count += usize::from(d < measured);
             }
         }
         sums.into_iter().map(|(sum, count)| (sum / count.max(1) as f64).sqrt()).collect()
