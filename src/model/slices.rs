@@ -1,10 +1,11 @@
-//! A tile that is stepped as one and evaluated in slices: what makes up for tiles where all samples share a step size.
+//! A tile that is stepped as one, evaluated in slices and reversed slice by slice: what makes up for tiles where all
+//! samples share a step size.
 //!
 //! The slices are the same for any number of threads, and so are the sums over them.
 
 use super::Number;
 use super::system::{Bound, SystemKernels};
-use crate::solve::{AdjointSystem, System};
+use crate::solve::{self, AdjointSystem, Cotangents, Options, Problem, Stats, System, Tape};
 use rayon::prelude::*;
 use smallvec::SmallVec;
 
@@ -102,12 +103,48 @@ impl<'a, T: Number> Sliced<'a, T> {
         all
     }
 
-    fn each(&mut self, f: impl Fn(&mut Slice<'a, T>) + Sync + Send) {
+    fn each<O: Send>(&mut self, f: impl Fn(&mut Slice<'a, T>) -> O + Sync + Send) -> Vec<O> {
         if self.parallel {
-            self.slices.par_iter_mut().for_each(f);
+            self.slices.par_iter_mut().map(f).collect()
         } else {
-            self.slices.iter_mut().for_each(f);
+            self.slices.iter_mut().map(f).collect()
         }
+    }
+
+    /// The steps of a solve reversed slice by slice: they are known by now, and nothing joins the samples.
+    pub fn reverse(
+        &mut self,
+        problem: &Problem<T>,
+        options: &Options,
+        tape: &Tape<T>,
+        values_bar: &[T],
+    ) -> Cotangents<T> {
+        let (lanes, width, n) = (self.lanes, self.kernels.lanes, self.kernels.dim * self.lanes);
+        let done = self.each(|s| {
+            let own = rows(problem.z0, lanes, s.first, width);
+            let ts = rows(problem.ts, lanes, s.first, width);
+            let range = s.first..s.first + width;
+            let (t0, active) = (&problem.t0[range.clone()], &problem.active[range]);
+            let problem = Problem { z0: &own, t0, ts: &ts, times: problem.times, active };
+            let bar = rows(values_bar, lanes, s.first, width);
+            solve::discrete_slice(&mut s.bound, &problem, options, (tape, s.first), &bar)
+        });
+        let mut whole = Cotangents {
+            z0: vec![T::default(); n],
+            t0: vec![0.0; lanes],
+            ts: vec![0.0; problem.times * lanes],
+            stats: Stats::default(),
+            drift: None,
+            failures: Vec::with_capacity(lanes),
+        };
+        for (slice, part) in self.slices.iter().zip(done) {
+            paste(&mut whole.z0, &part.z0, lanes, slice.first, width);
+            paste(&mut whole.t0, &part.t0, lanes, slice.first, width);
+            paste(&mut whole.ts, &part.ts, lanes, slice.first, width);
+            whole.stats.append(part.stats);
+            whole.failures.extend(part.failures);
+        }
+        whole
     }
 
     /// Puts one result of every slice where it belongs.
@@ -147,6 +184,10 @@ impl<'a, T: Number> System<T> for Sliced<'a, T> {
 
     fn lanes(&self) -> usize {
         self.lanes
+    }
+
+    fn slice(&self) -> usize {
+        self.kernels.lanes
     }
 
     fn rhs(&mut self, t: &[f64], z: &[T], dz: &mut [T]) {

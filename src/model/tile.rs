@@ -226,7 +226,7 @@ impl<T: Number> Workspace<T> {
             } else {
                 let cut = Cut::new(kernels, program.lanes, &captures);
                 let mut system = Sliced::new(kernels, program.lanes, &captures, &cut, model.threads > 1).with_bars();
-                (back.run(&mut system, solution), system.into_bars(), scratch)
+                (back.run_slices(&mut system, solution), system.into_bars(), scratch)
             }
         };
         self.event_tapes[call.tape] = event_tape;
@@ -300,6 +300,17 @@ impl<T: Number> Back<'_, T> {
             (Gradient::Backsolve | Gradient::Discrete | Gradient::Forward, _) => {
                 solve::discrete(system, self.problem, self.options, self.tape, self.values_bar)
             }
+        }
+    }
+
+    /// The same for a system in slices, each of which is reversed on its own where steps are.
+    fn run_slices(&self, system: &mut Sliced<T>, solution: Option<&Solution<T>>) -> Cotangents<T> {
+        let by = self.model.lowered.systems[self.call.system].pulled_by();
+        let by_steps = matches!(by, Gradient::Discrete | Gradient::Forward);
+        if by_steps && solve::reverses_slices(self.options) {
+            system.reverse(self.problem, self.options, self.tape, self.values_bar)
+        } else {
+            self.run(system, solution)
         }
     }
 }

@@ -21,7 +21,7 @@ use super::real::Real;
 use super::schedule::Schedule;
 use super::system::{AdjointSystem, Cotangents, Problem, ReverseStep, Stats};
 use super::tableau::Method;
-use super::tape::Tape;
+use super::tape::{Tape, View};
 use outputs::masked;
 use std::borrow::Cow;
 
@@ -50,11 +50,49 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
     if !options.method.has_discrete() {
         return refuse(problem, dim * lanes, FailureKind::NeedsBacksolve);
     }
-    assert_eq!(tape.lanes.len(), lanes, "the tape has L lanes");
+    assert_eq!(tape.lanes(), lanes, "the tape has L lanes");
     assert_eq!(values_bar.len(), problem.times * dim * lanes, "values_bar is [T][D][L]");
     if !options.keeps_steps() {
         return super::grid::reverse(sys, problem, options, tape, values_bar);
     }
+    reverse(sys, problem, options, tape.view(), values_bar)
+}
+
+/// Whether the lanes of a solve with these options may be reversed in slices, each on its own, by [`discrete_slice`].
+#[must_use]
+pub fn reverses_slices(options: &Options) -> bool {
+    let explicit = options.method.has_discrete() && !matches!(options.method, Method::Implicit(_));
+    explicit && options.stops.is_empty() && options.keeps_steps()
+}
+
+/// As [`discrete`] for some of the lanes of a [`super::solve`] where all step together: their steps are known by now, and
+/// nothing joins them. `problem` and `values_bar` are those of the lanes of `sys`, which begin at lane `first` of the
+/// tape: one [`System::slice`] of the system that was solved, or some.
+///
+/// # Panics
+/// If the slices do not have the documented lengths, the lanes are no such slices, or [`reverses_slices`] says no.
+pub fn discrete_slice<R: Real, S: AdjointSystem<R>>(
+    sys: &mut S,
+    problem: &Problem<R>,
+    options: &Options,
+    (tape, first): (&Tape<R>, usize),
+    values_bar: &[R],
+) -> Cotangents<R> {
+    assert!(reverses_slices(options), "steps of this kind are reversed together");
+    assert!(tape.has_slice(first, sys.lanes()), "the lanes are slices of the tape");
+    assert_eq!(values_bar.len(), problem.times * sys.dim() * sys.lanes(), "values_bar is [T][D][L]");
+    reverse(sys, problem, options, tape.slice(first, sys.lanes()), values_bar)
+}
+
+/// Explicit steps, without stops.
+fn reverse<R: Real, S: AdjointSystem<R>>(
+    sys: &mut S,
+    problem: &Problem<R>,
+    options: &Options,
+    tape: View<R>,
+    values_bar: &[R],
+) -> Cotangents<R> {
+    let (dim, lanes) = (sys.dim(), sys.lanes());
     let schedule = Schedule::new(problem, options, dim, lanes);
     let mut reverse = Reverse::new(problem, options, tape, values_bar, &schedule, dim);
     let longest = reverse.steps.iter().copied().max().unwrap_or(0);
@@ -65,7 +103,7 @@ pub fn discrete<R: Real, S: AdjointSystem<R>>(
         return reverse.cotangents;
     }
     reverse.replay_what_is_not_kept(options);
-    let attempts = tape.kept.attempts();
+    let attempts = tape.attempts();
     if attempts.is_some() && longest > 0 {
         reverse.final_slopes(sys);
     }
@@ -106,7 +144,7 @@ pub(super) fn refuse<R: Real>(problem: &Problem<R>, n: usize, kind: FailureKind)
 
 struct Reverse<'a, R: Real> {
     problem: &'a Problem<'a, R>,
-    tape: &'a Tape<R>,
+    tape: View<'a, R>,
     /// Where the tape has a limit: what brings back the steps that it does not keep.
     replay: Option<Descent<R, Replay<'a, R>>>,
     /// Cotangents of the outputs; where all lanes are alike, 0 in those without a result.
@@ -138,6 +176,8 @@ struct Reverse<'a, R: Real> {
     mu: Vec<R>,
     /// Contributions of dense output to the cotangents of the stages, `[S][D][L]`.
     dense: Vec<R>,
+    /// Whether there are some.
+    dense_used: bool,
     /// The same to the extra stages, `[E][D][L]`; empty where no output of the tile is inside of the step.
     dense_extra: Vec<R>,
     /// The same to the state at the start of the step, `[D][L]`.
@@ -164,7 +204,7 @@ impl<'a, R: Real> Reverse<'a, R> {
     fn new(
         problem: &'a Problem<'a, R>,
         options: &Options,
-        tape: &'a Tape<R>,
+        tape: View<'a, R>,
         values_bar: &'a [R],
         schedule: &'a Schedule,
         dim: usize,
@@ -172,7 +212,7 @@ impl<'a, R: Real> Reverse<'a, R> {
         let lanes = schedule.lanes;
         let kernel = Kernel::new(options.method.tableau(), dim, lanes, true);
         let (n, all) = (kernel.n(), kernel.ks.len());
-        let mut failures = tape.failures.clone();
+        let mut failures = tape.failures.to_vec();
         schedule.check_cotangents(values_bar, problem.active, &mut failures);
         let good: Vec<bool> = (0..lanes).map(|lane| problem.active[lane] && failures[lane].is_none()).collect();
         let steps: Vec<usize> = (0..lanes).map(|lane| if good[lane] { tape.steps(lane) } else { 0 }).collect();
@@ -205,6 +245,7 @@ impl<'a, R: Real> Reverse<'a, R> {
             step: vec![None; lanes],
             mu: vec![R::ZERO; all],
             dense: vec![R::ZERO; all],
+            dense_used: false,
             dense_extra: Vec::new(),
             z_bar: vec![R::ZERO; n],
             w: vec![R::ZERO; n],
@@ -262,7 +303,7 @@ impl<'a, R: Real> Reverse<'a, R> {
         let lanes = self.kernel.lanes;
         let inside = |lane: usize| {
             let Some(step) = self.step[lane] else { return false };
-            let start = self.tape.lanes[lane].s[step];
+            let start = self.tape.of(lane).s[step];
             let within = |j: usize| {
                 let t = self.problem.ts[j * lanes + lane];
                 let fraction = self.schedule.fraction(lane, t);
@@ -307,6 +348,7 @@ impl<'a, R: Real> Reverse<'a, R> {
     /// The penalties on the steps depend on their stages and lengths, like dense output.
     fn penalties(&mut self) {
         let Some(penalty) = &mut self.penalty else { return };
+        self.dense_used = true;
         for lane in (0..self.kernel.lanes).filter(|&lane| self.step[lane].is_some()) {
             self.h_bar[lane] += penalty.pull_step(&self.kernel, lane, &mut self.dense);
         }
@@ -323,7 +365,7 @@ impl<'a, R: Real> Reverse<'a, R> {
             z: &self.kernel.z,
             z_new: &self.kernel.z_new,
             ks: &self.kernel.ks,
-            kept: self.block.and_then(|block| self.tape.kept.step(block)),
+            kept: self.block.and_then(|block| self.tape.kept_step(block)),
             dense: &self.dense,
             carry: &self.carry,
             z_new_bar: &self.mu[last..],
@@ -409,7 +451,7 @@ impl<'a, R: Real> Reverse<'a, R> {
                     self.carry[i] = R::ZERO;
                 }
             }
-            let s = &self.tape.lanes[lane].s;
+            let s = &self.tape.of(lane).s;
             let (s, ds) = (s[step], s[step + 1] - s[step]);
             let (t_n, h) = (self.t_n_bar[lane], self.h_bar[lane]);
             self.cotangents.t0[lane] += t_n * (1.0 - s) - h * ds;

@@ -39,7 +39,7 @@ pub fn solve<R: Real, S: System<R>>(
     }
     if options.method == Method::Adams {
         if let Some(tape) = &mut tape {
-            tape.reset(problem.z0, sys.lanes(), false);
+            tape.reset(problem.z0, (sys.lanes(), 1), false);
         }
         return super::adams::solve(sys, problem, options, tape);
     }
@@ -58,8 +58,10 @@ pub fn solve<R: Real, S: System<R>>(
     if let Some(tape) = &mut tape {
         kept = std::mem::take(&mut tape.kept);
         let stages = options.keep_stages || sys.whole_steps();
-        tape.reset(problem.z0, lanes, stages);
-        if let Some(plan) = Plan::explicit::<R>(options, dim, stages) {
+        let plan = Plan::explicit::<R>(options, dim, stages);
+        let width = if together && plan.is_none() { sys.slice().max(1) } else { 1 };
+        tape.reset(problem.z0, (lanes, width), stages);
+        if let Some(plan) = plan {
             tape.bound(plan.outer);
         }
         let alike = together || lanes == 1;
@@ -106,13 +108,13 @@ pub fn solve<R: Real, S: System<R>>(
             let s = host.map_or(0.0, |host| stepper.clock(host).s);
             outputs.in_shared_step(&stepper.accepted, s, &kernel);
         }
+        if let Some(tape) = &mut tape {
+            tape.push(&stepper.accepted, |lane| stepper.clock(lane).s, &kernel.z_new, &kernel.ks);
+        }
         for lane in (0..lanes).filter(|&lane| stepper.accepted[lane]) {
             let s = stepper.clock(lane).s;
             if !alike {
                 outputs.in_step(lane, s, &kernel, &extra);
-            }
-            if let Some(tape) = &mut tape {
-                tape.push(lane, s, &kernel.z_new, &kernel.ks);
             }
             if let Some(penalty) = &mut penalty {
                 stepper.stats.penalty[lane] += penalty.of_step(&kernel, lane);

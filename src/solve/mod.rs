@@ -50,7 +50,7 @@ pub use alone::{ReverseAlone, StepAlone, TakenStep};
 pub use backsolve::backsolve;
 pub use continuous::interpolated;
 pub use control::{Controller, Law};
-pub use discrete::discrete;
+pub use discrete::{discrete, discrete_slice, reverses_slices};
 pub use event::{EventAdjoint, EventGradient, EventRule, EventSystem, EventTape, reverse_events, solve_events};
 pub use failure::{Failure, FailureKind};
 pub use forward::solve;

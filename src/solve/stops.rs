@@ -103,8 +103,9 @@ impl<'a, R: Real> Stretches<'a, R> {
 
     /// The states at the start of stretch `p`, `[D][L]`.
     fn start(&self, tape: &Tape<R>, p: usize) -> Vec<R> {
-        let z = |i: usize| tape.stretches[p].lanes[i % self.lanes].z[i / self.lanes];
-        (0..self.dim * self.lanes).map(z).collect()
+        let mut z = vec![R::ZERO; self.dim * self.lanes];
+        tape.stretches[p].view().start(&mut z);
+        z
     }
 
     /// Calls `f` for every element `[T][D][L]` (counted as `i`) of an output of stretch `p`.

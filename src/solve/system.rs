@@ -28,6 +28,12 @@ pub trait System<R: Real> {
         self.rhs(t, z, dz);
     }
 
+    /// Neighbouring lanes that are evaluated as one, a divisor of L: a tape of lanes that step together keeps as many as
+    /// one, and [`Self::rhs_keeping`] leaves the values of such slices one after the other.
+    fn slice(&self) -> usize {
+        self.lanes()
+    }
+
     /// Whether [`Self::step`] (and [`AdjointSystem::reverse_step`]) work: for systems so small that what lies between
     /// their stages takes a good part of the time.
     fn whole_steps(&self) -> bool {
@@ -195,6 +201,17 @@ pub struct Stats {
 impl Stats {
     pub(super) fn new(lanes: usize) -> Self {
         Self { accepted: vec![0; lanes], rejected: vec![0; lanes], penalty: vec![0.0; lanes], ..Self::default() }
+    }
+
+    /// Adds the lanes of another part of the same tile, whose calls go on at the same time.
+    pub fn append(&mut self, mut part: Self) {
+        self.accepted.append(&mut part.accepted);
+        self.rejected.append(&mut part.rejected);
+        self.penalty.append(&mut part.penalty);
+        self.rhs_evaluations += part.rhs_evaluations;
+        self.rhs_calls = self.rhs_calls.max(part.rhs_calls);
+        self.vjp_calls = self.vjp_calls.max(part.vjp_calls);
+        self.jacobian_calls = self.jacobian_calls.max(part.jacobian_calls);
     }
 
     pub(super) fn add(&mut self, more: &Self) {

@@ -4,11 +4,15 @@ use super::failure::Failure;
 use super::implicit;
 use super::kept::Kept;
 use super::real::Real;
+use std::ops::Range;
 
 /// The accepted steps of every lane.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Tape<R> {
+    /// One for every `width` neighbouring lanes.
     pub(super) lanes: Vec<LaneTape<R>>,
+    /// 1, or a divisor of L where all lanes step together and every step is kept.
+    pub(super) width: usize,
     pub(super) failures: Vec<Option<Failure>>,
     pub(super) stages_kept: bool,
     /// What the evaluations leave for their pull-backs.
@@ -19,7 +23,22 @@ pub struct Tape<R> {
     pub(super) limit: Option<usize>,
 }
 
-/// The accepted steps of one lane.
+impl<R: Real> Default for Tape<R> {
+    fn default() -> Self {
+        Self {
+            lanes: Vec::new(),
+            width: 1,
+            failures: Vec::new(),
+            stages_kept: false,
+            kept: Kept::default(),
+            stretches: Vec::new(),
+            limit: None,
+        }
+    }
+}
+
+/// The accepted steps of one lane, or of some that step together: `D` then counts the components of all of them,
+/// `[D][width]`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LaneTape<R> {
     /// Positions as fractions of the span, `[steps + 1]`, from 0 to 1.
@@ -41,18 +60,153 @@ pub(super) struct LaneTape<R> {
     pub(super) order: Vec<u8>,
 }
 
+/// Some lanes of a tape as a reverse pass reads them: all of them, or a slice of those that step together.
+#[derive(Debug)]
+pub(super) struct View<'a, R> {
+    pub(super) lanes: &'a [LaneTape<R>],
+    pub(super) width: usize,
+    pub(super) failures: &'a [Option<Failure>],
+    pub(super) stages_kept: bool,
+    pub(super) limit: Option<usize>,
+    kept: &'a Kept<R>,
+    /// Which of how many equal parts of what an evaluation left is that of these lanes.
+    part: (usize, usize),
+}
+
+impl<R> Clone for View<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for View<'_, R> {}
+
+impl<'a, R: Real> View<'a, R> {
+    /// The steps of a lane.
+    pub(super) fn of(&self, lane: usize) -> &'a LaneTape<R> {
+        &self.lanes[lane / self.width]
+    }
+
+    /// Number of accepted steps of a lane.
+    pub(super) fn steps(&self, lane: usize) -> usize {
+        self.of(lane).steps()
+    }
+
+    /// Numbers `rows` of the states of a lane, which count from the first state on.
+    pub(super) fn states(&self, lane: usize, rows: Range<usize>) -> impl Iterator<Item = R> + 'a {
+        self.numbers(&self.of(lane).z, lane, rows)
+    }
+
+    /// The same for its stages; fewer at the end.
+    pub(super) fn stages(&self, lane: usize, rows: Range<usize>) -> impl Iterator<Item = R> + 'a {
+        self.numbers(&self.of(lane).k, lane, rows)
+    }
+
+    fn numbers(&self, list: &'a [R], lane: usize, rows: Range<usize>) -> impl Iterator<Item = R> + 'a {
+        let end = list.len().min(rows.end * self.width);
+        list[rows.start * self.width..end].iter().skip(lane % self.width).step_by(self.width).copied()
+    }
+
+    /// The first states of all lanes, `[D][L]`.
+    pub(super) fn start(&self, z: &mut [R]) {
+        let lanes = self.lanes.len() * self.width;
+        let dim = z.len() / lanes.max(1);
+        for lane in 0..lanes {
+            let rows = z.iter_mut().skip(lane).step_by(lanes);
+            rows.zip(self.states(lane, 0..dim)).for_each(|(z, own)| *z = own);
+        }
+    }
+
+    /// Rows `[…][L]` of all lanes, which step together, from row `first` of a list on.
+    pub(super) fn copy_together(&self, list: impl Fn(&'a LaneTape<R>) -> &'a [R], first: usize, out: &mut [R]) {
+        let lanes = self.lanes.len() * self.width;
+        for (group, tape) in self.lanes.iter().enumerate() {
+            let own = &list(tape)[first * self.width..];
+            if self.width == lanes {
+                out.copy_from_slice(&own[..out.len()]);
+                return;
+            }
+            for (row, own) in out.chunks_exact_mut(lanes).zip(own.chunks_exact(self.width)) {
+                row[group * self.width..][..self.width].copy_from_slice(own);
+            }
+        }
+    }
+
+    /// Steps between two kept states, of the lane where they are furthest apart.
+    pub(super) fn stride(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.stride).max().unwrap_or(1)
+    }
+
+    /// What stage `i` of a step (or attempt) left for its pull-back.
+    pub(super) fn kept_stage(&self, step: usize, i: usize) -> Option<&'a [R]> {
+        let all = self.kept.stage(step, i).filter(|_| self.kept.is_on())?;
+        let (part, parts) = self.part;
+        Some(&all[part * (all.len() / parts)..][..all.len() / parts])
+    }
+
+    /// What all stages of a step but the first left, of lanes that are a whole tile.
+    pub(super) fn kept_step(&self, step: usize) -> Option<&'a [R]> {
+        self.kept.step(step).filter(|_| self.part.1 == 1)
+    }
+
+    /// Number of attempts that became steps of some lanes; `None`: the lanes step together.
+    pub(super) fn attempts(&self) -> Option<usize> {
+        self.kept.attempts()
+    }
+
+    /// Whether an attempt became a step of a lane.
+    pub(super) fn is_step(&self, attempt: usize, lane: usize) -> bool {
+        self.kept.is_step(attempt, lane)
+    }
+
+    /// What the steps left, for steps that leave nothing.
+    pub(super) fn passing(&self) -> Kept<R> {
+        self.kept.passing(self.part.1.max(1))
+    }
+}
+
 impl<R: Real> Tape<R> {
+    /// All lanes.
+    pub(super) fn view(&self) -> View<'_, R> {
+        self.slice(0, self.lanes())
+    }
+
+    /// So many lanes from one on; fewer than all only of lanes that step together.
+    pub(super) fn slice(&self, first: usize, lanes: usize) -> View<'_, R> {
+        View {
+            lanes: &self.lanes[first / self.width..(first + lanes) / self.width],
+            width: self.width,
+            failures: self.failures.get(first..first + lanes).unwrap_or_default(),
+            stages_kept: self.stages_kept,
+            limit: self.limit,
+            kept: &self.kept,
+            part: (first / lanes.max(1), self.lanes() / lanes.max(1)),
+        }
+    }
+
+    /// Whether [`Self::slice`] can cut out these lanes.
+    pub(super) fn has_slice(&self, first: usize, lanes: usize) -> bool {
+        let whole = |count: usize| count.is_multiple_of(self.width);
+        let equal = lanes > 0 && first.is_multiple_of(lanes) && self.lanes().is_multiple_of(lanes);
+        first + lanes <= self.lanes() && whole(first) && whole(lanes) && (equal || !self.kept.is_on())
+    }
+
+    /// Number of lanes.
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes.len() * self.width
+    }
+
     /// An empty tape; [`super::solve`] fills it, and may reuse its memory.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Number of accepted steps of a lane.
+    /// Number of accepted steps of a lane; of lanes that are kept as one, also where a lane had failed before.
     #[must_use]
     pub fn steps(&self, lane: usize) -> usize {
         let inner: usize = self.stretches.iter().map(|tape| tape.steps(lane)).sum();
-        inner + self.lanes.get(lane).map_or(0, LaneTape::steps)
+        inner + self.lanes.get(lane / self.width).map_or(0, LaneTape::steps)
     }
 
     /// Memory in use, in bytes.
@@ -65,17 +219,18 @@ impl<R: Real> Tape<R> {
         inner + self.lanes.iter().map(lane).sum::<usize>() + self.kept.bytes()
     }
 
-    /// Forgets everything but the memory.
-    pub(super) fn reset(&mut self, z0: &[R], lanes: usize, stages_kept: bool) {
+    /// Forgets everything but the memory. `width` lanes are kept as one.
+    pub(super) fn reset(&mut self, z0: &[R], (lanes, width): (usize, usize), stages_kept: bool) {
+        self.width = width;
         self.stages_kept = stages_kept;
         self.kept.reset(0, 1, false);
         self.limit = None;
         self.failures = vec![None; lanes];
-        self.lanes.resize_with(lanes, LaneTape::default);
-        for (lane, tape) in self.lanes.iter_mut().enumerate() {
+        self.lanes.resize_with(lanes / width, LaneTape::default);
+        for (group, tape) in self.lanes.iter_mut().enumerate() {
             tape.clear(0);
             tape.s.push(0.0);
-            tape.keep(lane, z0, lanes, &[]);
+            tape.keep_some(group * width..(group + 1) * width, z0, lanes, &[]);
         }
     }
 
@@ -105,22 +260,37 @@ impl<R: Real> Tape<R> {
         }
     }
 
-    /// Adds a step of one lane that ends at `s` in `z_new` `[D][L]`; `ks` is `[S][D][L]`.
-    pub(super) fn push(&mut self, lane: usize, s: f64, z_new: &[R], ks: &[R]) {
-        let lanes = self.lanes.len();
+    /// Adds the step that some lanes accepted; it ends at the fraction `s` of a lane, in `z_new` `[D][L]`; `ks` is
+    /// `[S][D][L]`.
+    pub(super) fn push(&mut self, accepted: &[bool], s: impl Fn(usize) -> f64, z_new: &[R], ks: &[R]) {
+        let lanes = self.lanes();
         let (before, last) = ks.split_at(ks.len() - z_new.len());
-        let tape = &mut self.lanes[lane];
-        if let Some(limit) = self.limit {
-            tape.push_bounded(lane, s, (z_new, lanes), if self.stages_kept { last } else { &[] }, limit);
+        let (before, last) = if self.stages_kept { (before, last) } else { (&[][..], &[][..]) };
+        if self.width > 1 {
+            let Some(host) = accepted.iter().position(|accepted| *accepted) else { return };
+            for (group, tape) in self.lanes.iter_mut().enumerate() {
+                grow(&mut tape.s, 1);
+                tape.s.push(s(host));
+                tape.keep_some(group * self.width..(group + 1) * self.width, z_new, lanes, before);
+            }
             return;
         }
-        grow(&mut tape.s, 1);
-        tape.s.push(s);
-        let ks = if self.stages_kept { before } else { &[] };
-        if lanes == 1 {
-            tape.keep_alone(z_new, ks);
-        } else {
-            tape.keep(lane, z_new, lanes, ks);
+        let mut taken = self.lanes.iter_mut().enumerate().filter(|(lane, _)| accepted[*lane]);
+        if let Some(limit) = self.limit {
+            taken.for_each(|(lane, tape)| tape.push_bounded(lane, s(lane), (z_new, lanes), last, limit));
+            return;
+        }
+        taken.by_ref().for_each(|(lane, tape)| {
+            grow(&mut tape.s, 1);
+            tape.s.push(s(lane));
+            grow(&mut tape.z, z_new.len() / lanes);
+            grow(&mut tape.k, before.len() / lanes);
+        });
+        for rows in z_new.chunks(ROWS * lanes) {
+            collect(&mut self.lanes, accepted, |tape| &mut tape.z, rows);
+        }
+        for rows in before.chunks(ROWS * lanes) {
+            collect(&mut self.lanes, accepted, |tape| &mut tape.k, rows);
         }
     }
 
@@ -131,11 +301,6 @@ impl<R: Real> Tape<R> {
         if self.limit.is_none() {
             tape.keep_alone(z_new, ks);
         }
-    }
-
-    /// Steps between two kept states, of the lane where they are furthest apart.
-    pub(super) fn stride(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.stride).max().unwrap_or(1)
     }
 }
 
@@ -178,6 +343,20 @@ impl<R: Real> LaneTape<R> {
         grow(&mut self.k, ks.len() / lanes);
         self.z.extend(z[lane.min(z.len())..].iter().step_by(lanes));
         self.k.extend(ks[lane.min(ks.len())..].iter().step_by(lanes));
+    }
+
+    /// The same for some neighbouring lanes.
+    fn keep_some(&mut self, own: Range<usize>, z: &[R], lanes: usize, ks: &[R]) {
+        if own.len() == lanes {
+            self.keep_alone(z, ks);
+        } else if own.len() == 1 {
+            self.keep(own.start, z, lanes, ks);
+        } else {
+            for (list, rows) in [(&mut self.z, z), (&mut self.k, ks)] {
+                grow(list, rows.len() / lanes * own.len());
+                rows.chunks_exact(lanes).for_each(|row| list.extend_from_slice(&row[own.clone()]));
+            }
+        }
     }
 
     /// The same for the only lane.
@@ -234,6 +413,34 @@ fn halve<R: Copy>(list: &mut Vec<R>, rows: usize) {
         list.copy_within(2 * row * width..(2 * row + 1) * width, row * width);
     }
     list.truncate(rows.div_ceil(2) * width);
+}
+
+/// Rows of a tile that are moved at once, so that they stay in the fastest cache.
+const ROWS: usize = 16;
+
+/// Adds rows `[…][L]` to a list of every lane that takes part.
+fn collect<R: Copy>(
+    tapes: &mut [LaneTape<R>],
+    accepted: &[bool],
+    list: impl Fn(&mut LaneTape<R>) -> &mut Vec<R>,
+    rows: &[R],
+) {
+    let lanes = tapes.len();
+    for (lane, tape) in tapes.iter_mut().enumerate().filter(|(lane, _)| accepted[*lane]) {
+        list(tape).extend(rows[lane..].iter().step_by(lanes));
+    }
+}
+
+/// Writes the numbers `of` every lane that has some to rows `[…][L]`.
+pub(super) fn spread<'t, R: Copy + 't>(rows: &mut [R], lanes: usize, of: impl Fn(usize) -> Option<&'t [R]>) {
+    for (block, rows) in rows.chunks_mut(ROWS * lanes.max(1)).enumerate() {
+        for lane in 0..lanes {
+            let own = of(lane).map(|own| &own[block * ROWS..]);
+            for (row, value) in rows.chunks_exact_mut(lanes).zip(own.into_iter().flatten()) {
+                row[lane] = *value;
+            }
+        }
+    }
 }
 
 impl<R> LaneTape<R> {

@@ -90,6 +90,21 @@ fn a_sample_that_fails_takes_no_other_along() {
     }
 }
 
+#[test]
+fn a_tile_in_slices_gives_the_same_gradient() {
+    // 160 lanes are five slices; with 20 samples all but one are padding.
+    let more = ["", ", gradient = interpolated", ", stops = [0.3, 0.55]", ", memory = \"400 B\""];
+    for (start, options) in more.map(|options| ("n", options)).into_iter().chain([("[log(n[0]), n[1]]", "")]) {
+        for count in [20, 130] {
+            let alone = evaluate(start, options, count, 8, Backend::Jit);
+            let together = evaluate(start, &format!("{options}, step = batch"), count, 160, Backend::Jit);
+            assert_eq!(alone.dropped.len(), together.dropped.len());
+            assert_eq!(alone.forward.accepted, together.forward.accepted, "{options}");
+            near(&alone, &together, 1e-12);
+        }
+    }
+}
+
 /// Two evaluations have the same loss and gradient, to a tolerance relative to the largest entry.
 pub fn near(a: &Evaluated, b: &Evaluated, tolerance: f64) {
     let pairs = a.raw.iter().zip(&b.raw).chain(std::iter::once((&a.loss, &b.loss)));

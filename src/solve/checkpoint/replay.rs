@@ -7,7 +7,7 @@ use crate::solve::options::{Options, Stepping};
 use crate::solve::real::Real;
 use crate::solve::schedule::Schedule;
 use crate::solve::system::{Stats, System};
-use crate::solve::tape::{LaneTape, Tape};
+use crate::solve::tape::{LaneTape, Tape, View};
 
 /// States of a tile: z and, where stages are kept, the first stage, both `[D][L]`. (A whole step computes its last stage
 /// by other code than the right-hand side, so that stage is kept and not evaluated again.)
@@ -22,7 +22,7 @@ pub(in crate::solve) struct Saved<R> {
 pub(in crate::solve) struct Replay<'a, R> {
     options: &'a Options,
     schedule: &'a Schedule,
-    tape: &'a Tape<R>,
+    tape: View<'a, R>,
     kernel: Kernel<R>,
     /// Where right-hand sides leave what nobody reads.
     kept: Kept<R>,
@@ -51,7 +51,7 @@ impl<'a, R: Real> Replay<'a, R> {
     pub(in crate::solve) fn new(
         options: &'a Options,
         schedule: &'a Schedule,
-        tape: &'a Tape<R>,
+        tape: View<'a, R>,
         dim: usize,
         steps: Vec<usize>,
     ) -> Self {
@@ -62,7 +62,7 @@ impl<'a, R: Real> Replay<'a, R> {
             schedule,
             tape,
             kernel: Kernel::new(options.method.tableau(), dim, lanes, false),
-            kept: tape.kept.passing(),
+            kept: tape.passing(),
             host: steps.iter().position(|steps| *steps > 0).filter(|_| together),
             steps,
             at: vec![0; lanes],
@@ -170,12 +170,12 @@ impl<R: Real> Player<R> for Replay<'_, R> {
 }
 
 /// Stages that a window keeps of a step.
-fn window_stages<'k, R: Real>(tape: &Tape<R>, kernel: &'k Kernel<R>) -> &'k [R] {
+fn window_stages<'k, R: Real>(tape: View<R>, kernel: &'k Kernel<R>) -> &'k [R] {
     if tape.stages_kept { &kernel.ks[..kernel.ks.len() - kernel.n()] } else { &[] }
 }
 
 /// An empty window for the lanes of a tape, with room for `steps` steps.
-pub(in crate::solve) fn window<R: Real>(tape: &Tape<R>, steps: usize, dim: usize, kept: usize) -> Tape<R> {
+pub(in crate::solve) fn window<R: Real>(tape: View<R>, steps: usize, dim: usize, kept: usize) -> Tape<R> {
     let lane = |_: &LaneTape<R>| LaneTape {
         z: Vec::with_capacity((steps + 1) * dim),
         k: Vec::with_capacity(steps * kept * dim),

@@ -57,7 +57,7 @@ pub(super) fn along<R: Real, S: AdjointSystem<R>>(
     (tape, ends): (&Tape<R>, &[(f64, f64)]),
     values_bar: &[R],
 ) -> Cotangents<R> {
-    assert_eq!(tape.lanes.len(), sys.lanes(), "the tape has L lanes");
+    assert_eq!(tape.lanes(), sys.lanes(), "the tape has L lanes");
     // Tolerances of single components are those of z.
     let options = &Options { tolerances: Vec::new(), ..options.clone() };
     let schedule = checked(sys, problem, options, &tape.failures, values_bar);

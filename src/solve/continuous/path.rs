@@ -12,7 +12,7 @@ use crate::solve::options::Options;
 use crate::solve::real::Real;
 use crate::solve::system::System;
 use crate::solve::tableau::{Method, POWERS};
-use crate::solve::tape::{LaneTape, Tape};
+use crate::solve::tape::Tape;
 
 /// Most points of a step.
 const MOST: usize = 16;
@@ -64,13 +64,13 @@ impl<R: Real> Path<R> {
         tape: &Tape<R>,
     ) -> Self {
         let (dim, q) = (sys.dim(), degree(options.method));
-        let start = |(((t0, end), good), tape): ((&(f64, f64), &bool), &LaneTape<R>)| {
-            let s = if *good { tape.s.clone() } else { vec![0.0] };
+        let start = |(lane, ((t0, end), good)): (usize, (&(f64, f64), &bool))| {
+            let s = if *good { tape.view().of(lane).s.clone() } else { vec![0.0] };
             let mut values = Vec::with_capacity((s.len() * q + 1) * dim);
-            values.extend(&tape.z[..dim.min(tape.z.len())]);
+            values.extend(tape.view().states(lane, 0..dim));
             Lane { t0: *t0, span: end - t0, s, values }
         };
-        let lanes = ends.iter().zip(good).zip(&tape.lanes).map(start).collect();
+        let lanes = ends.iter().zip(good).enumerate().map(start).collect();
         let mut path = Self { dim, nodes: nodes(q).collect(), lanes };
         match options.method {
             Method::Adams => path.copy(tape),
@@ -135,20 +135,19 @@ impl<R: Real> Path<R> {
     /// Puts step `n` of lane `from` into lane `to` of the kernel; the last stage only where a step follows.
     fn load(&self, kernel: &mut Kernel<R>, from: usize, to: usize, n: usize, tape: &Tape<R>) {
         let (dim, lanes, own) = (self.dim, kernel.lanes, &self.lanes[from]);
-        let steps = &tape.lanes[from];
+        let tape = tape.view();
         kernel.t[to] = own.at(own.s[n]);
         kernel.t_next[to] = own.at(own.s[n + 1]);
         kernel.h[to] = (own.s[n + 1] - own.s[n]) * own.span;
+        let [mut z, mut z_new] = [n, n + 1].map(|n| tape.states(from, n * dim..(n + 1) * dim));
         for d in 0..dim {
-            kernel.z[d * lanes + to] = steps.z[n * dim + d];
-            kernel.z_new[d * lanes + to] = steps.z[(n + 1) * dim + d];
+            kernel.z[d * lanes + to] = z.next().unwrap_or(R::ZERO);
+            kernel.z_new[d * lanes + to] = z_new.next().unwrap_or(R::ZERO);
         }
         if tape.stages_kept {
             let stages = (kernel.tableau.stages() - 1) * dim;
-            let known = &steps.k[n * stages..];
-            for (i, k) in known.iter().take(stages + dim).enumerate() {
-                kernel.ks[i * lanes + to] = *k;
-            }
+            let known = tape.stages(from, n * stages..(n + 1) * stages + dim);
+            known.enumerate().for_each(|(i, k)| kernel.ks[i * lanes + to] = k);
         }
     }
 

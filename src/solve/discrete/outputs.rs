@@ -7,7 +7,9 @@ use std::borrow::Cow;
 impl<R: Real> Reverse<'_, R> {
     /// Spreads the cotangents of the outputs within the step over its stages, its state, and its times.
     pub(super) fn outputs(&mut self) {
-        self.dense.fill(R::ZERO);
+        if std::mem::take(&mut self.dense_used) {
+            self.dense.fill(R::ZERO);
+        }
         self.z_bar.fill(R::ZERO);
         self.t_n_bar.fill(0.0);
         self.h_bar.fill(0.0);
@@ -19,7 +21,7 @@ impl<R: Real> Reverse<'_, R> {
         for lane in 0..lanes {
             let Some(step) = self.step[lane] else { continue };
             let schedule = self.schedule;
-            let start = self.tape.lanes[lane].s[step];
+            let start = self.tape.of(lane).s[step];
             if step + 1 == self.steps[lane] && self.problem.times > 0 {
                 self.end_output(lane);
             }
@@ -41,7 +43,7 @@ impl<R: Real> Reverse<'_, R> {
     fn shared_outputs(&mut self) {
         let Some((host, step)) = self.host.and_then(|host| Some((host, self.step[host]?))) else { return };
         let (schedule, lanes) = (self.schedule, self.kernel.lanes);
-        let start = self.tape.lanes[host].s[step];
+        let start = self.tape.of(host).s[step];
         if step + 1 == self.steps[host] && self.problem.times > 0 {
             for lane in 0..lanes {
                 if self.good[lane] {
@@ -66,6 +68,7 @@ impl<R: Real> Reverse<'_, R> {
         let (n, lanes, tableau) = (self.kernel.n(), self.kernel.lanes, self.kernel.tableau);
         let h = self.kernel.h[host];
         let theta = (t - self.kernel.t[host]) / h;
+        self.dense_used = true;
         let bar = &self.values_bar[j * n..][..n];
         for (weight, dense) in self.kernel.weights.at(theta).zip(self.dense.chunks_exact_mut(n.max(1))) {
             let weight = R::from_f64(h * weight);
@@ -104,6 +107,7 @@ impl<R: Real> Reverse<'_, R> {
         let (n, lanes, tableau) = (self.kernel.n(), self.kernel.lanes, self.kernel.tableau);
         let h = self.kernel.h[lane];
         let theta = (t - self.kernel.t[lane]) / h;
+        self.dense_used = true;
         let bar = &self.values_bar[j * n..][..n];
         let rows = || (lane..n).step_by(lanes);
         // The extra stages are not there where all outputs of the step are at its start, where their weights are 0.

@@ -48,7 +48,7 @@ impl<R: Real> Reverse<'_, R> {
                 z,
                 z_new,
                 ks,
-                kept: self.tape.kept.step(step),
+                kept: self.tape.kept_step(step),
             });
             let buffers = sys.alone_in_reverse();
             buffers.z_new_bar.copy_from_slice(buffers.total);

@@ -207,6 +207,7 @@ fn run<R: Real, S: System<R>, M: Scheme<R>>(
             states.iter().flat_map(|z| z[lane.min(z.len())..].iter().step_by(lanes).copied()).collect()
         };
         tape.lanes = (0..lanes).map(|lane| LaneTape { z: last(lane, &mut scheme), ..LaneTape::default() }).collect();
+        tape.width = 1;
         tape.failures.clone_from(&grid.failures);
         tape.stages_kept = false;
     }

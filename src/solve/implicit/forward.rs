@@ -28,7 +28,7 @@ pub(in crate::solve) fn solve<R: Real, S: System<R>>(
     let mut schedule = Schedule::new(problem, options, dim, 1);
     let failure = schedule.failures[0].take();
     if let Some(tape) = &mut tape {
-        tape.reset(problem.z0, 1, true);
+        tape.reset(problem.z0, (1, 1), true);
         tape.limit = Plan::implicit::<R>(method, options, dim).map(|plan| plan.outer);
     }
     let mut run = Run::new(method, problem, options, &schedule, &structure);

@@ -115,8 +115,8 @@ fn replay<'a, R: Real>(
     let dim = structure.dim;
     let plan = Plan::implicit::<R>(method, options, dim).filter(|_| tape.limit.is_some())?;
     let (steps, run) = (tape.steps(0), Run::new(method, problem, options, schedule, structure));
-    let window = window(tape, plan.window.min(steps), dim, method.stages());
-    Some(Descent::new(Replay::new(run, tape), plan, steps, tape.stride(), window))
+    let window = window(tape.view(), plan.window.min(steps), dim, method.stages());
+    Some(Descent::new(Replay::new(run, tape), plan, steps, tape.view().stride(), window))
 }
 
 struct Reverse<'a, R: Real> {

@@ -13,6 +13,7 @@ mod implicit_gradients;
 mod lanes;
 mod penalty;
 mod problems;
+mod slices;
 mod stiff;
 mod support;
 mod tableaux;
