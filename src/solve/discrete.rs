@@ -174,9 +174,9 @@ struct Reverse<'a, R: Real> {
     block: Option<usize>,
     /// Cotangents μ of the stage states, `[S][D][L]`; the last one is that of the new state.
     mu: Vec<R>,
-    /// Contributions of dense output to the cotangents of the stages, `[S][D][L]`.
+    /// Contributions of dense output to the cotangents of the stages, `[S][D][L]`; empty before the first ones.
     dense: Vec<R>,
-    /// Whether there are some.
+    /// Whether there are some that are not 0.
     dense_used: bool,
     /// The same to the extra stages, `[E][D][L]`; empty where no output of the tile is inside of the step.
     dense_extra: Vec<R>,
@@ -244,7 +244,7 @@ impl<'a, R: Real> Reverse<'a, R> {
             remaining: vec![problem.times; lanes],
             step: vec![None; lanes],
             mu: vec![R::ZERO; all],
-            dense: vec![R::ZERO; all],
+            dense: Vec::new(),
             dense_used: false,
             dense_extra: Vec::new(),
             z_bar: vec![R::ZERO; n],
@@ -326,6 +326,7 @@ impl<'a, R: Real> Reverse<'a, R> {
         if self.dense_extra.is_empty() {
             return;
         }
+        self.use_dense();
         let n = self.kernel.n();
         let mut mu = vec![R::ZERO; n];
         for i in (0..self.extra.stages()).rev() {
@@ -347,8 +348,10 @@ impl<'a, R: Real> Reverse<'a, R> {
 
     /// The penalties on the steps depend on their stages and lengths, like dense output.
     fn penalties(&mut self) {
+        if self.penalty.is_some() {
+            self.use_dense();
+        }
         let Some(penalty) = &mut self.penalty else { return };
-        self.dense_used = true;
         for lane in (0..self.kernel.lanes).filter(|&lane| self.step[lane].is_some()) {
             self.h_bar[lane] += penalty.pull_step(&self.kernel, lane, &mut self.dense);
         }
@@ -358,6 +361,7 @@ impl<'a, R: Real> Reverse<'a, R> {
     fn whole_step<S: AdjointSystem<R>>(&mut self, sys: &mut S) {
         let last = self.mu.len() - self.kernel.n();
         let lanes = self.kernel.lanes;
+        self.dense.resize(self.mu.len(), R::ZERO);
         sys.reverse_step(&mut ReverseStep {
             t: &self.kernel.t,
             t_next: &self.kernel.t_next,
@@ -388,7 +392,10 @@ impl<'a, R: Real> Reverse<'a, R> {
     fn last_stage<S: AdjointSystem<R>>(&mut self, sys: &mut S) {
         let n = self.kernel.n();
         let last = self.mu.len() - n;
-        self.w.copy_from_slice(&self.dense[last..]);
+        match self.dense.get(last..) {
+            Some(dense) => self.w.copy_from_slice(dense),
+            None => self.w.fill(R::ZERO),
+        }
         self.length_product(last);
         for (row, carry) in self.w.chunks_exact_mut(self.step.len()).zip(self.carry.chunks_exact(self.step.len())) {
             for ((w, carry), step) in row.iter_mut().zip(carry).zip(&self.step) {
@@ -413,7 +420,7 @@ impl<'a, R: Real> Reverse<'a, R> {
         let n = self.kernel.n();
         let last = self.mu.len() - n;
         for i in (0..self.kernel.tableau.stages() - 1).rev() {
-            let dense = &self.dense[i * n..(i + 1) * n];
+            let dense = if self.dense_used { &self.dense[i * n..(i + 1) * n] } else { self.kernel.zero() };
             combine(&mut self.w, dense, self.kernel.h_wide(), &self.mu, &self.columns[i]);
             self.length_product(i * n);
             if i == 0 {

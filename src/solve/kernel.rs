@@ -102,6 +102,11 @@ impl<R: Real> Kernel<R> {
         &self.h_wide
     }
 
+    /// A state of zeros, `[D][L]`.
+    pub(super) fn zero(&self) -> &[R] {
+        &self.zero
+    }
+
     /// Evaluates the first stage, at the current state.
     pub(super) fn first_stage(&mut self, mut rhs: impl FnMut(&[f64], &[R], &mut [R])) {
         let n = self.n();

@@ -10,8 +10,8 @@ const ROUNDS: usize = 10;
 
 /// The low and the high half of a word.
 fn halves(word: u64) -> [u32; 2] {
-    let bytes = word.to_le_bytes();
-    [0, 4].map(|i| u32::from_le_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]))
+    let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
+    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
 }
 
 /// A word from its low and high half.

@@ -68,7 +68,7 @@ impl<R: Real> Reverse<'_, R> {
         let (n, lanes, tableau) = (self.kernel.n(), self.kernel.lanes, self.kernel.tableau);
         let h = self.kernel.h[host];
         let theta = (t - self.kernel.t[host]) / h;
-        self.dense_used = true;
+        self.use_dense();
         let bar = &self.values_bar[j * n..][..n];
         for (weight, dense) in self.kernel.weights.at(theta).zip(self.dense.chunks_exact_mut(n.max(1))) {
             let weight = R::from_f64(h * weight);
@@ -93,6 +93,12 @@ impl<R: Real> Reverse<'_, R> {
         }
     }
 
+    /// Before something is added to `dense`.
+    pub(super) fn use_dense(&mut self) {
+        self.dense.resize(self.mu.len(), R::ZERO);
+        self.dense_used = true;
+    }
+
     /// The output that is the end of the integration.
     pub(super) fn end_output(&mut self, lane: usize) {
         let (n, lanes) = (self.kernel.n(), self.kernel.lanes);
@@ -107,7 +113,7 @@ impl<R: Real> Reverse<'_, R> {
         let (n, lanes, tableau) = (self.kernel.n(), self.kernel.lanes, self.kernel.tableau);
         let h = self.kernel.h[lane];
         let theta = (t - self.kernel.t[lane]) / h;
-        self.dense_used = true;
+        self.use_dense();
         let bar = &self.values_bar[j * n..][..n];
         let rows = || (lane..n).step_by(lanes);
         // The extra stages are not there where all outputs of the step are at its start, where their weights are 0.
