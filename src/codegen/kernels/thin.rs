@@ -89,6 +89,10 @@ unsafe fn tall_of<L: Lanes, const K: usize>(
 /// The CPU has the tier of `L`; the contract of `GemmKernel`; `is_wide`.
 #[inline(always)]
 pub(super) unsafe fn wide<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const L::Elem, c: *mut L::Elem) {
+    if desc.m == 2 && desc.a_row == 1 && desc.a_col == 2 {
+        // SAFETY: the caller's promise.
+        return unsafe { wide_pairs::<L>(desc, a, b, c) };
+    }
     for i in 0..desc.m {
         // SAFETY: i < m rows and l < k columns exist.
         unsafe {
@@ -109,5 +113,41 @@ pub(super) unsafe fn wide<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const L:
             }
             write(desc, at_mut(c, i, desc.c_row), sum);
         }
+    }
+}
+
+/// The same for two rows whose entries take turns.
+#[inline(always)]
+unsafe fn wide_pairs<L: Lanes>(desc: &Gemm, a: *const L::Elem, b: *const L::Elem, c: *mut L::Elem) {
+    // SAFETY: l < k columns of two entries exist.
+    unsafe {
+        let mut sums = [[L::splat(L::Elem::ZERO); 2]; 2];
+        let mut l = 0;
+        while l + 2 * L::WIDTH <= desc.k {
+            for v in 0..2 {
+                add_pairs(L::pairs(a.add(2 * l)), L::load(b.add(l)), v, &mut sums);
+                l += L::WIDTH;
+            }
+        }
+        if l + L::WIDTH <= desc.k {
+            add_pairs(L::pairs(a.add(2 * l)), L::load(b.add(l)), 0, &mut sums);
+            l += L::WIDTH;
+        }
+        for (i, sums) in sums.iter().enumerate() {
+            let mut sum = sums[0].add(sums[1]).sum();
+            for l in l..desc.k {
+                sum = (*a.add(2 * l + i)).fused_mul_add(*b.add(l), sum);
+            }
+            write(desc, at_mut(c, i, desc.c_row), sum);
+        }
+    }
+}
+
+/// Adds the products of both rows with the entries of the column to sum `v` of each row.
+#[inline(always)]
+unsafe fn add_pairs<L: Lanes>(rows: [L; 2], column: L, v: usize, sums: &mut [[L; 2]; 2]) {
+    for (sums, row) in sums.iter_mut().zip(rows) {
+        // SAFETY: the caller's tier.
+        sums[v] = unsafe { row.mul_add(column, sums[v]) };
     }
 }
