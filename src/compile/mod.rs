@@ -147,7 +147,7 @@ pub fn compile<T: Number>(lowered: Lowered, settings: &Settings) -> Result<Model
         let whole = whole.map(|(forward, reverse)| WholeStep::new(tableau, &forward, reverse.as_ref(), lanes, backend));
         let whole = whole.transpose().map_err(refuse)?;
         let kernels = SystemKernels::new(g, &parts, width, backwards, backend).map_err(refuse)?;
-        systems.push(kernels.with_steps(whole));
+        systems.push(kernels.with_steps(whole).with_work(work(g, &parts)));
     }
     let entry = |list: &EntryList| -> Result<Entry<T>, Diagnostic> {
         let program = build(g, &list.nodes, lanes, backend).map_err(refuse)?;
@@ -289,15 +289,25 @@ fn called_steps(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -
     may_call_steps(g, parts, system, lanes).then(|| step::whole_step(g, parts, &system.options))
 }
 
+/// About how many multiply-adds a right-hand side of one sample takes as long as; an entry of anything else counts as some.
+fn work(g: &Graph, parts: &SystemParts) -> usize {
+    const ENTRY: usize = 8;
+    let products = opt::multiply_adds(g, &[parts.rhs]);
+    ENTRY * entries(g, parts) + usize::try_from(products).unwrap_or(usize::MAX >> 32)
+}
+
+/// Entries that a right-hand side computes.
+fn entries(g: &Graph, parts: &SystemParts) -> usize {
+    let nodes = g.reachable(&[parts.rhs]).into_iter();
+    nodes.filter(|&id| !matches!(g.node(id).op, Op::Leaf(_) | Op::Broadcast(_))).map(|id| g.size(id)).sum()
+}
+
 /// Whether a right-hand side that is no straight code is so short that it may be copied for every stage of a step.
 fn may_call_steps(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -> bool {
-    let nodes = g.reachable(&[parts.rhs]);
-    let computed = nodes.iter().filter(|&&id| !matches!(g.node(id).op, Op::Leaf(_) | Op::Broadcast(_)));
-    let entries: usize = computed.map(|&id| g.size(id)).sum();
     let products = opt::multiply_adds(g, &[parts.rhs]);
     may_take_whole_steps(&system.options, lanes)
-        && nodes.len() <= MOST_NODES
-        && entries <= MOST_ENTRIES
+        && g.reachable(&[parts.rhs]).len() <= MOST_NODES
+        && entries(g, parts) <= MOST_ENTRIES
         && (1..=MOST_MULTIPLY_ADDS).contains(&products)
         && !parts.right_hand_side().is_straight(g, lanes)
         && gathered(g, parts, system, lanes).is_none()

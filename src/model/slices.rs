@@ -29,11 +29,17 @@ fn rows<T: Copy>(x: &[T], lanes: usize, first: usize, width: usize) -> Vec<T> {
     x.chunks_exact(lanes).flat_map(|row| &row[first..first + width]).copied().collect()
 }
 
+/// From so much work of an evaluation on (see [`SystemKernels::work`]), the slices are shared out to threads: to wake and
+/// to await them takes some 10 µs (measured).
+const WORTH_THREADS: usize = 600_000;
+/// Evaluations that the reverse of a solve has at least, for which threads are woken once.
+const OF_A_REVERSE: usize = 16;
+
 /// A system over the slices of a tile.
 pub(super) struct Sliced<'a, T> {
     kernels: &'a SystemKernels<T>,
     lanes: usize,
-    parallel: bool,
+    threads: bool,
     slices: Vec<Slice<'a, T>>,
 }
 
@@ -50,13 +56,13 @@ struct Slice<'a, T> {
 }
 
 impl<'a, T: Number> Sliced<'a, T> {
-    /// Binds captured values; `parallel`: slices are shared out to threads.
+    /// Binds captured values; `threads`: there are several.
     pub fn new(
         kernels: &'a SystemKernels<T>,
         lanes: usize,
         captures: &[&'a [T]],
         cut: &'a Cut<T>,
-        parallel: bool,
+        threads: bool,
     ) -> Self {
         let (width, n) = (kernels.lanes, kernels.dim * kernels.lanes);
         let slice = |(k, own): (usize, &'a Vec<Vec<T>>)| {
@@ -74,7 +80,7 @@ impl<'a, T: Number> Sliced<'a, T> {
             }
         };
         let slices = cut.0.iter().enumerate().map(slice).collect();
-        Self { kernels, lanes, parallel, slices }
+        Self { kernels, lanes, threads, slices }
     }
 
     /// Prepares the accumulators of the captures' cotangents.
@@ -103,11 +109,17 @@ impl<'a, T: Number> Sliced<'a, T> {
         all
     }
 
-    fn each<O: Send>(&mut self, f: impl Fn(&mut Slice<'a, T>) -> O + Sync + Send) -> Vec<O> {
-        if self.parallel {
-            self.slices.par_iter_mut().map(f).collect()
+    /// Whether so many evaluations of all slices are shared out to threads.
+    fn is_shared_out(&self, evaluations: usize) -> bool {
+        self.threads && self.kernels.work.saturating_mul(self.lanes * evaluations) >= WORTH_THREADS
+    }
+
+    /// One evaluation for every slice.
+    fn each(&mut self, f: impl Fn(&mut Slice<'a, T>) + Sync + Send) {
+        if self.is_shared_out(1) {
+            self.slices.par_iter_mut().for_each(f);
         } else {
-            self.slices.iter_mut().map(f).collect()
+            self.slices.iter_mut().for_each(f);
         }
     }
 
@@ -120,7 +132,8 @@ impl<'a, T: Number> Sliced<'a, T> {
         values_bar: &[T],
     ) -> Cotangents<T> {
         let (lanes, width, n) = (self.lanes, self.kernels.lanes, self.kernels.dim * self.lanes);
-        let done = self.each(|s| {
+        let shared_out = self.is_shared_out(OF_A_REVERSE);
+        let one = |s: &mut Slice<'a, T>| {
             let own = rows(problem.z0, lanes, s.first, width);
             let ts = rows(problem.ts, lanes, s.first, width);
             let range = s.first..s.first + width;
@@ -128,7 +141,12 @@ impl<'a, T: Number> Sliced<'a, T> {
             let problem = Problem { z0: &own, t0, ts: &ts, times: problem.times, active };
             let bar = rows(values_bar, lanes, s.first, width);
             solve::discrete_slice(&mut s.bound, &problem, options, (tape, s.first), &bar)
-        });
+        };
+        let done: Vec<_> = if shared_out {
+            self.slices.par_iter_mut().map(one).collect()
+        } else {
+            self.slices.iter_mut().map(one).collect()
+        };
         let mut whole = Cotangents {
             z0: vec![T::default(); n],
             t0: vec![0.0; lanes],
@@ -209,7 +227,7 @@ impl<'a, T: Number> System<T> for Sliced<'a, T> {
             s.load(t, z, lanes);
             s.bound.rhs_keeping(&s.t, &s.z, &mut s.dz, kept);
         };
-        if self.parallel {
+        if self.is_shared_out(1) {
             self.slices.par_iter_mut().zip(kept.par_chunks_exact_mut(size)).for_each(evaluate);
         } else {
             self.slices.iter_mut().zip(kept.chunks_exact_mut(size)).for_each(evaluate);

@@ -172,6 +172,8 @@ pub struct SystemKernels<T> {
     pub dim: usize,
     /// Samples side by side.
     pub lanes: usize,
+    /// About how many multiply-adds a right-hand side of one sample takes as long as; as yet unknown, much.
+    pub work: usize,
     /// Captured values.
     pub captures: Vec<Capture>,
     /// Values of time that the kernels read: one a lane, or one for all.
@@ -222,7 +224,27 @@ impl<T: Number> SystemKernels<T> {
         let events = EventKernels::new(g, parts, lanes, backend)?;
         let times = if g.batched(parts.leaves[1]) { lanes } else { 1 };
         let (dim, whole) = (parts.dim, None);
-        Ok(Self { dim, lanes, captures, times, rhs, events, state_only, full, keep, gather, whole, jacobian })
+        Ok(Self {
+            dim,
+            lanes,
+            work: usize::MAX,
+            captures,
+            times,
+            rhs,
+            events,
+            state_only,
+            full,
+            keep,
+            gather,
+            whole,
+            jacobian,
+        })
+    }
+
+    /// With an estimate of the work.
+    #[must_use]
+    pub fn with_work(self, work: usize) -> Self {
+        Self { work, ..self }
     }
 
     /// Adds whole steps: the forward one and, where there is a pull-back, the reverse one.
