@@ -81,7 +81,8 @@ pub fn lanes_for(model: &Lowered, batch: usize) -> usize {
 /// From so many samples on, a tile that shares a step size is evaluated in slices.
 const SLICED: usize = 128;
 
-/// Samples that a system's kernels take side by side, in tiles of `lanes`: slices fit the cache, and threads share them.
+/// Samples that a system's kernels take side by side, in tiles of `lanes`: slices fit the cache, and threads share them
+/// where that is worth it.
 fn slice(lanes: usize, stepping: Stepping) -> usize {
     match stepping {
         Stepping::Batch if lanes >= SLICED && lanes.is_multiple_of(64) => 64,
@@ -293,13 +294,13 @@ fn called_steps(g: &Graph, parts: &SystemParts, system: &System, lanes: usize) -
 fn work(g: &Graph, parts: &SystemParts) -> usize {
     const ENTRY: usize = 8;
     let products = opt::multiply_adds(g, &[parts.rhs]);
-    ENTRY * entries(g, parts) + usize::try_from(products).unwrap_or(usize::MAX >> 32)
+    ENTRY * entries(g, parts, |id| g.batched(id)) + usize::try_from(products).unwrap_or(usize::MAX >> 32)
 }
 
-/// Entries that a right-hand side computes.
-fn entries(g: &Graph, parts: &SystemParts) -> usize {
-    let nodes = g.reachable(&[parts.rhs]).into_iter();
-    nodes.filter(|&id| !matches!(g.node(id).op, Op::Leaf(_) | Op::Broadcast(_))).map(|id| g.size(id)).sum()
+/// Entries that a right-hand side computes in some of its nodes.
+fn entries(g: &Graph, parts: &SystemParts, counts: impl Fn(NodeId) -> bool) -> usize {
+    let computed = |id: NodeId| !matches!(g.node(id).op, Op::Leaf(_) | Op::Broadcast(_));
+    g.reachable(&[parts.rhs]).into_iter().filter(|&id| computed(id) && counts(id)).map(|id| g.size(id)).sum()
 }
 
 /// Whether a right-hand side that is no straight code is so short that it may be copied for every stage of a step.
@@ -307,7 +308,7 @@ fn may_call_steps(g: &Graph, parts: &SystemParts, system: &System, lanes: usize)
     let products = opt::multiply_adds(g, &[parts.rhs]);
     may_take_whole_steps(&system.options, lanes)
         && g.reachable(&[parts.rhs]).len() <= MOST_NODES
-        && entries(g, parts) <= MOST_ENTRIES
+        && entries(g, parts, |_| true) <= MOST_ENTRIES
         && (1..=MOST_MULTIPLY_ADDS).contains(&products)
         && !parts.right_hand_side().is_straight(g, lanes)
         && gathered(g, parts, system, lanes).is_none()

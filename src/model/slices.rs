@@ -32,8 +32,6 @@ fn rows<T: Copy>(x: &[T], lanes: usize, first: usize, width: usize) -> Vec<T> {
 /// From so much work of an evaluation on (see [`SystemKernels::work`]), the slices are shared out to threads: to wake and
 /// to await them takes some 10 µs (measured).
 const WORTH_THREADS: usize = 600_000;
-/// Evaluations that the reverse of a solve has at least, for which threads are woken once.
-const OF_A_REVERSE: usize = 16;
 
 /// A system over the slices of a tile.
 pub(super) struct Sliced<'a, T> {
@@ -114,7 +112,7 @@ impl<'a, T: Number> Sliced<'a, T> {
         self.threads && self.kernels.work.saturating_mul(self.lanes * evaluations) >= WORTH_THREADS
     }
 
-    /// One evaluation for every slice.
+    /// An evaluation for every slice, or what takes as long.
     fn each(&mut self, f: impl Fn(&mut Slice<'a, T>) + Sync + Send) {
         if self.is_shared_out(1) {
             self.slices.par_iter_mut().for_each(f);
@@ -132,7 +130,8 @@ impl<'a, T: Number> Sliced<'a, T> {
         values_bar: &[T],
     ) -> Cotangents<T> {
         let (lanes, width, n) = (self.lanes, self.kernels.lanes, self.kernels.dim * self.lanes);
-        let shared_out = self.is_shared_out(OF_A_REVERSE);
+        let steps = (0..lanes).map(|lane| tape.steps(lane)).max().unwrap_or(0);
+        let shared_out = self.is_shared_out(steps * options.method.tableau().stages());
         let one = |s: &mut Slice<'a, T>| {
             let own = rows(problem.z0, lanes, s.first, width);
             let ts = rows(problem.ts, lanes, s.first, width);

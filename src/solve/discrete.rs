@@ -67,7 +67,7 @@ pub fn reverses_slices(options: &Options) -> bool {
 
 /// As [`discrete`] for some of the lanes of a [`super::solve`] where all step together: their steps are known by now, and
 /// nothing joins them. `problem` and `values_bar` are those of the lanes of `sys`, which begin at lane `first` of the
-/// tape: one [`System::slice`] of the system that was solved, or some.
+/// tape: one [`super::System::slice`] of the system that was solved, or some.
 ///
 /// # Panics
 /// If the slices do not have the documented lengths, the lanes are no such slices, or [`reverses_slices`] says no.
@@ -174,7 +174,7 @@ struct Reverse<'a, R: Real> {
     block: Option<usize>,
     /// Cotangents μ of the stage states, `[S][D][L]`; the last one is that of the new state.
     mu: Vec<R>,
-    /// Contributions of dense output to the cotangents of the stages, `[S][D][L]`; empty before the first ones.
+    /// Contributions of dense output to the cotangents of the stages, `[S][D][L]`; empty before they are needed.
     dense: Vec<R>,
     /// Whether there are some that are not 0.
     dense_used: bool,

@@ -144,3 +144,15 @@ fn a_sample_that_fails_leaves_nothing() {
     assert_eq!(alone.dropped.len(), together.dropped.len());
     near(&alone, &together, 1e-11);
 }
+
+#[test]
+fn slices_with_much_work_are_shared_out_to_threads() {
+    // From some 3,750 multiply-adds a sample on, 160 samples are worth waking a thread for each stage.
+    let wide = NET.replace("dense(7)", "dense(90)").replace("dense(6)", "dense(60)").replace("{start}", "n");
+    for gradient in ["", ", gradient = backsolve", ", gradient = interpolated", ", memory = \"1 KiB\""] {
+        let method = format!("rk4(dt = 1/8{gradient})");
+        let alone = evaluate(read(&wide.replace("{method}", &method)), 130, 64);
+        let together = method.replacen(')', ", step = batch)", 1);
+        near(&alone, &evaluate(read(&wide.replace("{method}", &together)), 130, 160), 1e-11);
+    }
+}

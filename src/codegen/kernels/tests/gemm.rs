@@ -119,6 +119,24 @@ fn products_match_the_definition_in_every_layout() {
     }
 }
 
+/// Few rows or columns beside many, where kernels of their own run along the long side.
+#[test]
+fn thin_products_match_the_definition() {
+    for tier in Tier::supported() {
+        for few in 1..=4 {
+            for long in [15, 16, 17, 31, 33, 50, 100] {
+                for (m, n, k) in [(few, 1, long), (long, 1, few), (1, few, long), (1, long, few), (few, long, 20)] {
+                    let (a, b, c) = (layouts(m, k), layouts(k, n), layouts(m, n));
+                    for choice in 0..64 {
+                        let strides = [a[choice % 4], b[choice / 4 % 4], c[choice / 16]];
+                        check(tier, describe(m, n, k, strides, 0), starts(m, n)[(choice + long) % 8]);
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn large_products_match_the_definition() {
     for tier in Tier::supported() {
