@@ -156,7 +156,8 @@ impl<'o, R: Real> Tile<'o, R> {
 
     /// A step of order 1 whose error, were the derivative as large as the function, is a quarter of the tolerance.
     fn first_lengths(&mut self, fresh: &[bool]) {
-        let squares: Vec<f64> = self.squares(|_| true, |tile, _, i| tile.f[i].to_f64());
+        let squares: Vec<f64> =
+            (0..self.lanes.len()).map(|lane| self.square(lane, |tile, i| tile.f[i].to_f64())).collect();
         let sizes: Vec<f64> = self.shared(&squares);
         for lane in (0..self.lanes.len()).filter(|&lane| fresh[lane]) {
             let span = self.lanes[lane].end - self.lanes[lane].history.now();
@@ -166,23 +167,20 @@ impl<'o, R: Real> Tile<'o, R> {
         }
     }
 
-    /// Sum of squares (or largest square) of `value` over the scale, for every lane that `counts`; 0 for the others.
-    fn squares(&self, counts: impl Fn(usize) -> bool, value: impl Fn(&Self, usize, usize) -> f64) -> Vec<f64> {
+    /// Sum of squares (or largest square) of `value` over the scale, for a lane.
+    fn square(&self, lane: usize, value: impl Fn(&Self, usize) -> f64) -> f64 {
         let lanes = self.lanes.len();
-        let mut sums = vec![0.0; lanes];
+        let mut sum = 0.0;
         for d in 0..self.dim {
-            let tolerance = self.options.tolerance(d);
-            for lane in (0..lanes).filter(|&lane| counts(lane)) {
-                let i = d * lanes + lane;
-                let size = self.z[i].to_f64().abs().max(self.z_new[i].to_f64().abs());
-                let ratio = value(self, lane, i) / tolerance.scale(size);
-                sums[lane] = match self.options.norm {
-                    Norm::Rms => sums[lane] + ratio * ratio,
-                    Norm::Max => larger(sums[lane], ratio * ratio),
-                };
-            }
+            let i = d * lanes + lane;
+            let size = self.z[i].to_f64().abs().max(self.z_new[i].to_f64().abs());
+            let ratio = value(self, i) / self.options.tolerance(d).scale(size);
+            sum = match self.options.norm {
+                Norm::Rms => sum + ratio * ratio,
+                Norm::Max => larger(sum, ratio * ratio),
+            };
         }
-        sums
+        sum
     }
 
     /// The norms from the squares of every lane, in units of [`SHARE`]: with one step for the batch, all running lanes have the same.
@@ -279,17 +277,14 @@ impl<'o, R: Real> Tile<'o, R> {
         let most = self.lanes.iter().map(used).max().unwrap_or(0).min(KEPT);
         self.z_new.copy_from_slice(&self.z);
         for j in 0..most {
-            let of_lane = |lane: &Lane| {
-                let weight = if j < lane.order { lane.weights[j] } else { 0.0 };
-                (R::from_f64(lane.beta[j]), R::from_f64(weight))
-            };
-            let factors: Vec<(R, R)> = self.lanes.iter().map(of_lane).collect();
-            for start in (0..n).step_by(lanes.max(1)) {
-                for (at, (beta, weight)) in factors.iter().enumerate() {
-                    let i = start + at;
-                    let star = *beta * self.phi[j * n + i];
+            for at in 0..lanes {
+                let lane = &self.lanes[at];
+                let beta = R::from_f64(lane.beta[j]);
+                let weight = R::from_f64(if j < lane.order { lane.weights[j] } else { 0.0 });
+                for i in (at..n).step_by(lanes) {
+                    let star = beta * self.phi[j * n + i];
                     self.star[j * n + i] = star;
-                    self.z_new[i] += *weight * star;
+                    self.z_new[i] += weight * star;
                 }
             }
         }
@@ -298,40 +293,41 @@ impl<'o, R: Real> Tile<'o, R> {
     /// φₖ(n + 1) = f − Σ φ*ⱼ, and the corrected state.
     fn correct(&mut self, f: &[R]) {
         let (n, lanes) = (self.n(), self.lanes.len());
-        for start in (0..n).step_by(lanes.max(1)) {
-            for (at, lane) in self.lanes.iter().enumerate() {
-                let i = start + at;
+        for at in 0..lanes {
+            let (order, weights) = (self.lanes[at].order, self.lanes[at].weights);
+            for i in (at..n).step_by(lanes) {
                 let mut difference = f[i];
-                for j in 0..lane.order {
+                for j in 0..order {
                     difference -= self.star[j * n + i];
                 }
                 self.correction[i] = difference;
-                self.z_new[i] += R::from_f64(lane.weights[lane.order]) * difference;
+                self.z_new[i] += R::from_f64(weights[order]) * difference;
             }
         }
     }
 
     /// Errors of the order under way and of the two below.
     fn errors(&self, f: &[R]) -> Vec<Errors> {
-        let (n, lanes) = (self.n(), self.lanes.len());
-        // φ of one order less: add φ* back.
-        let less = |tile: &Self, at: usize, i: usize, by: usize| {
-            let back = (1..=by).map(|m| tile.star[(tile.lanes[at].order - m) * n + i].to_f64()).sum::<f64>();
-            tile.correction[i].to_f64() + back
-        };
-        let weight = |lane: &Lane, by: usize| lane.weights[lane.order - by] - lane.weights[lane.order - by - 1];
-        let own = self.squares(
-            |at| self.running[at],
-            // 0 · x is NaN exactly where x is not finite.
-            |tile, at, i| {
-                weight(&tile.lanes[at], 0) * less(tile, at, i, 0) + 0.0 * (tile.z_new[i].to_f64() + f[i].to_f64())
-            },
-        );
-        let lower = [1, 2].map(|by| {
-            let counts = |at: usize| self.running[at] && by < self.lanes[at].order;
-            self.squares(counts, |tile, at, i| weight(&tile.lanes[at], by) * less(tile, at, i, by))
-        });
-        let norms = [own, lower[0].clone(), lower[1].clone()].map(|squares| self.shared(&squares));
+        let n = self.n();
+        let lanes = self.lanes.len();
+        let mut squares = vec![[0.0; 3]; lanes];
+        for at in (0..lanes).filter(|&at| self.running[at]) {
+            let (order, g) = (self.lanes[at].order, self.lanes[at].weights);
+            // φ of one order less: add φ* back.
+            let less = |tile: &Self, i: usize, by: usize| {
+                let back = (1..=by).map(|m| tile.star[(order - m) * n + i].to_f64()).sum::<f64>();
+                tile.correction[i].to_f64() + back
+            };
+            squares[at][0] = self.square(at, |tile, i| {
+                // 0 · x is NaN exactly where x is not finite.
+                (g[order] - g[order - 1]) * less(tile, i, 0) + 0.0 * (tile.z_new[i].to_f64() + f[i].to_f64())
+            });
+            for by in 1..=2.min(order.saturating_sub(1)) {
+                let weight = g[order - by] - g[order - by - 1];
+                squares[at][by] = self.square(at, |tile, i| weight * less(tile, i, by));
+            }
+        }
+        let norms = [0, 1, 2].map(|m| self.shared(&squares.iter().map(|s| s[m]).collect::<Vec<_>>()));
         (0..lanes).map(|at| Errors { own: norms[0][at], lower: [norms[1][at], norms[2][at]], higher: 0.0 }).collect()
     }
 
@@ -339,21 +335,17 @@ impl<'o, R: Real> Tile<'o, R> {
     /// holds φ(n + 1).
     fn differences(&mut self, f: &[R]) {
         let (n, lanes) = (self.n(), self.lanes.len());
-        let known = |lane: &Lane| lane.history.points.min(KEPT - 1);
-        let mut difference = f.to_vec();
-        // One difference of all entries after the other: those of one entry lie a whole state apart.
-        for j in 0..KEPT {
-            for start in (0..n).step_by(lanes.max(1)) {
-                for (at, lane) in self.lanes.iter().enumerate().filter(|(at, _)| self.accepted[*at]) {
-                    let i = start + at;
-                    if j < known(lane) {
-                        let star = R::from_f64(lane.beta[j]) * self.phi[j * n + i];
-                        self.star[j * n + i] = difference[i];
-                        difference[i] -= star;
-                    } else if j == known(lane) {
-                        self.star[j * n + i] = difference[i];
-                    }
+        for at in (0..lanes).filter(|&at| self.accepted[at]) {
+            let lane = &self.lanes[at];
+            let known = lane.history.points.min(KEPT - 1);
+            for i in (at..n).step_by(lanes) {
+                let mut difference = f[i];
+                for j in 0..known {
+                    let star = R::from_f64(lane.beta[j]) * self.phi[j * n + i];
+                    self.star[j * n + i] = difference;
+                    difference -= star;
                 }
+                self.star[known * n + i] = difference;
             }
         }
     }
@@ -361,12 +353,15 @@ impl<'o, R: Real> Tile<'o, R> {
     /// Error estimates at one order more, where there are enough values.
     fn higher_errors(&self) -> Vec<f64> {
         let n = self.n();
-        let up = |at: usize| self.lanes[at].order + 1;
-        let counts = |at: usize| self.accepted[at] && up(at) < KEPT && self.lanes[at].history.points >= up(at);
-        let squares = self.squares(counts, |tile, at, i| {
-            let weights = &tile.lanes[at].weights;
-            (weights[up(at)] - weights[up(at) - 1]) * tile.star[up(at) * n + i].to_f64()
-        });
+        let mut squares = vec![0.0; self.lanes.len()];
+        for (at, square) in squares.iter_mut().enumerate().filter(|(at, _)| self.accepted[*at]) {
+            let lane = &self.lanes[at];
+            let up = lane.order + 1;
+            if up < KEPT && lane.history.points >= up {
+                let weight = lane.weights[up] - lane.weights[up - 1];
+                *square = self.square(at, |tile, i| weight * tile.star[up * n + i].to_f64());
+            }
+        }
         self.shared(&squares)
     }
 
@@ -385,27 +380,11 @@ impl<'o, R: Real> Tile<'o, R> {
             }
             let lane = &mut self.lanes[at];
             lane.history.push(lane.next);
-        }
-        for start in (0..n).step_by(lanes.max(1)) {
-            for at in (0..lanes).filter(|&at| self.accepted[at]) {
-                (self.z[start + at], self.f[start + at]) = (self.z_new[start + at], f[start + at]);
-            }
-        }
-        for j in 0..KEPT {
-            let moves: Vec<bool> = self
-                .lanes
-                .iter()
-                .zip(&self.accepted)
-                .map(|(lane, accepted)| *accepted && j < lane.history.points)
-                .collect();
-            let (phi, star) = (&mut self.phi[j * n..(j + 1) * n], &self.star[j * n..(j + 1) * n]);
-            if !moves.contains(&false) {
-                phi.copy_from_slice(star);
-            } else if moves.contains(&true) {
-                for (phi, star) in phi.chunks_exact_mut(lanes).zip(star.chunks_exact(lanes)) {
-                    for at in (0..lanes).filter(|&at| moves[at]) {
-                        phi[at] = star[at];
-                    }
+            let known = lane.history.points;
+            for i in (at..n).step_by(lanes) {
+                (self.z[i], self.f[i]) = (self.z_new[i], f[i]);
+                for j in 0..known {
+                    self.phi[j * n + i] = self.star[j * n + i];
                 }
             }
         }
