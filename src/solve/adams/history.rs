@@ -12,20 +12,30 @@ const GAUSS: [(f64, f64); 4] = [
     (0.949_107_912_342_758_5, 0.129_484_966_168_869_7),
 ];
 
-/// Σ weight · f(time): the integral from `a` to `b` of a polynomial of degree at most 13.
-fn integrate<const N: usize>(a: f64, b: f64, mut f: impl FnMut(f64, &mut [f64; N])) -> [f64; N] {
-    let (mut sum, mut value) = ([0.0; N], [0.0; N]);
+/// Times and weights whose sum Σ weight · f(time) is the integral from `a` to `b` of a polynomial f of degree at most 13.
+fn formula(a: f64, b: f64) -> ([f64; 7], [f64; 7]) {
     let (middle, half) = (0.5 * (a + b), 0.5 * (b - a));
-    for (node, weight) in GAUSS {
-        let sides: &[f64] = if node == 0.0 { &[0.0] } else { &[-1.0, 1.0] };
-        for side in sides {
-            f(middle + side * node * half, &mut value);
-            for (sum, value) in sum.iter_mut().zip(&value) {
-                *sum += half * weight * value;
+    let (mut times, mut weights) = ([middle; 7], [half * GAUSS[0].1; 7]);
+    for (k, (node, weight)) in GAUSS.into_iter().enumerate().skip(1) {
+        (times[2 * k - 1], times[2 * k]) = (middle - node * half, middle + node * half);
+        weights[2 * k - 1..=2 * k].fill(half * weight);
+    }
+    (times, weights)
+}
+
+/// ∫ Πᵢ₌₀ʲ⁻¹ factor(i, s) ds from `a` to `b` for j up to `last`; 0 for the rest.
+fn integrals(a: f64, b: f64, last: usize, factor: impl Fn(usize, f64) -> f64) -> [f64; KEPT] {
+    let (times, weights) = formula(a, b);
+    let (mut sums, mut products) = ([0.0; KEPT], [1.0; 7]);
+    for j in 0..=last {
+        sums[j] = products.iter().zip(&weights).fold(0.0, |sum, (product, weight)| sum + weight * product);
+        if j < last {
+            for (product, s) in products.iter_mut().zip(&times) {
+                *product *= factor(j, *s);
             }
         }
     }
-    sum
+    sums
 }
 
 /// The times at which a lane knows its right-hand side, the latest one first.
@@ -70,46 +80,31 @@ impl History {
         beta
     }
 
-    /// ∫ Πᵢ₌₀ʲ⁻¹ (s − xₙ₋ᵢ)/(t − xₙ₋ᵢ) ds over the step from now to `t`, for j up to `points`: the g of HNW equation
-    /// III.5.5 times the step length.
-    pub(super) fn weights(&self, t: f64) -> [f64; KEPT] {
-        let points = self.points.min(KEPT - 1);
-        integrate(self.times[0], t, |s, value: &mut [f64; KEPT]| {
-            let mut product = 1.0;
-            for j in 0..=points {
-                value[j] = product;
-                if j < points {
-                    product *= (s - self.times[j]) / (t - self.times[j]);
-                }
-            }
-        })
+    /// ∫ Πᵢ₌₀ʲ⁻¹ (s − xₙ₋ᵢ)/(t − xₙ₋ᵢ) ds over the step from now to `t`, for j up to `last` and `points`: the g of HNW
+    /// equation III.5.5 times the step length.
+    pub(super) fn weights(&self, t: f64, last: usize) -> [f64; KEPT] {
+        let last = last.min(self.points).min(KEPT - 1);
+        integrals(self.times[0], t, last, |j, s| (s - self.times[j]) / (t - self.times[j]))
     }
 
     /// Weights of the differences in the integral from the latest time back to `t`, by the polynomial through the last
     /// `degree` + 1 values.
     pub(super) fn dense(&self, t: f64, degree: usize) -> [f64; KEPT] {
         let last = degree.min(self.points - 1).min(ORDERS);
-        integrate(self.times[0], t, |s, value: &mut [f64; KEPT]| {
-            let mut product = 1.0;
-            for j in 0..=last {
-                value[j] = product;
-                if j < last {
-                    product *= (s - self.times[j]) / (self.times[0] - self.times[j + 1]);
-                }
-            }
-        })
+        integrals(self.times[0], t, last, |j, s| (s - self.times[j]) / (self.times[0] - self.times[j + 1]))
     }
 
     /// Weights of the values themselves (the latest one first) in the integral over the last step, by the polynomial
     /// through the last `degree` + 1 of them.
     pub(super) fn nodal(&self, degree: usize) -> [f64; KEPT] {
         let count = (degree + 1).min(self.points);
-        integrate(self.times[1], self.times[0], |s, value: &mut [f64; KEPT]| {
-            for i in 0..count {
-                let others = (0..count).filter(|&m| m != i);
-                value[i] = others.map(|m| (s - self.times[m]) / (self.times[i] - self.times[m])).product();
-            }
-        })
+        let (times, weights) = formula(self.times[1], self.times[0]);
+        let lagrange = |i: usize, s: f64| {
+            let others = (0..count).filter(|&m| m != i);
+            others.map(|m| (s - self.times[m]) / (self.times[i] - self.times[m])).product::<f64>()
+        };
+        let integral = |i| times.iter().zip(&weights).map(|(s, weight)| weight * lagrange(i, *s)).sum();
+        std::array::from_fn(|i| if i < count { integral(i) } else { 0.0 })
     }
 }
 
@@ -128,7 +123,7 @@ mod tests {
     fn equal_steps_give_the_classical_coefficients() {
         let past = history(&[0.0, 0.1, 0.2, 0.3, 0.4, 0.5]);
         let gamma = [1.0, 1.0 / 2.0, 5.0 / 12.0, 3.0 / 8.0, 251.0 / 720.0, 95.0 / 288.0, 19087.0 / 60480.0];
-        let weights = past.weights(0.6);
+        let weights = past.weights(0.6, KEPT);
         for (j, gamma) in gamma.into_iter().enumerate() {
             // For equal steps the products are those of the backward differences.
             assert!((weights[j] / 0.1 - gamma).abs() < 1e-14, "{j}: {}", weights[j] / 0.1);
@@ -157,7 +152,7 @@ mod tests {
         }
         let back: f64 = past.dense(1.0, 5).iter().zip(&differences).map(|(w, d)| w * d).sum();
         assert!((back - (integral(1.0) - integral(1.3))).abs() < 1e-13, "{back}");
-        let (beta, weights) = (past.rescale(1.5), past.weights(1.5));
+        let (beta, weights) = (past.rescale(1.5), past.weights(1.5, KEPT));
         let ahead: f64 = (0..6).map(|j| weights[j] * beta[j] * differences[j]).sum();
         assert!((ahead - (integral(1.5) - integral(1.3))).abs() < 1e-12, "{ahead}");
     }

@@ -37,6 +37,7 @@ pub(super) struct Lane {
     next: f64,
     weights: [f64; KEPT],
     beta: [f64; KEPT],
+    errors: Errors,
 }
 
 /// Scaled errors of an attempt, were its order one or two lower, as it is, or one higher.
@@ -47,7 +48,8 @@ struct Errors {
     higher: f64,
 }
 
-/// All tensors are `[component][lane]`.
+/// All tensors are `[component][lane]`, but the differences: those of one component lie together, since each is used with
+/// all the others.
 #[derive(Debug)]
 pub(super) struct Tile<'o, R> {
     options: &'o Options,
@@ -57,11 +59,14 @@ pub(super) struct Tile<'o, R> {
     pub(super) z_new: Vec<R>,
     /// The right-hand side at the current state.
     pub(super) f: Vec<R>,
-    /// Modified divided differences, `[KEPT][D][L]`, and those taken to the step under way.
+    /// Modified divided differences φ, `[D][KEPT][L]`; β times them are those taken to the step under way, φ*.
     phi: Vec<R>,
-    star: Vec<R>,
     /// φₖ(n + 1) from the predicted state.
     correction: Vec<R>,
+    /// The right-hand side at the predicted, then at the new state.
+    f_new: Vec<R>,
+    /// Sums of squares of every lane, then norms.
+    norms: Vec<[f64; 3]>,
     t_next: Vec<f64>,
     pub(super) running: Vec<bool>,
     pub(super) accepted: Vec<bool>,
@@ -92,6 +97,7 @@ impl<'o, R: Real> Tile<'o, R> {
             next: *t,
             weights: [0.0; KEPT],
             beta: [0.0; KEPT],
+            errors: Errors::default(),
         };
         Self {
             options,
@@ -101,8 +107,9 @@ impl<'o, R: Real> Tile<'o, R> {
             z_new: vec![R::ZERO; n],
             f: vec![R::ZERO; n],
             phi: vec![R::ZERO; KEPT * n],
-            star: vec![R::ZERO; KEPT * n],
             correction: vec![R::ZERO; n],
+            f_new: vec![R::ZERO; n],
+            norms: vec![[0.0; 3]; lanes],
             t_next: t.to_vec(),
             running,
             accepted: vec![false; lanes],
@@ -137,8 +144,10 @@ impl<'o, R: Real> Tile<'o, R> {
         rhs(&now, &self.z, &mut f);
         self.count((0..lanes).filter(|&lane| fresh[lane] && self.running[lane]).count());
         for lane in (0..lanes).filter(|&lane| fresh[lane]) {
-            for i in (lane..n).step_by(lanes) {
-                (self.f[i], self.phi[i]) = (f[i], f[i]);
+            for d in 0..self.dim {
+                let i = d * lanes + lane;
+                self.f[i] = f[i];
+                self.phi[d * KEPT * lanes + lane] = f[i];
             }
             let bad = (0..self.dim).find(|d| {
                 let i = d * lanes + lane;
@@ -156,49 +165,62 @@ impl<'o, R: Real> Tile<'o, R> {
 
     /// A step of order 1 whose error, were the derivative as large as the function, is a quarter of the tolerance.
     fn first_lengths(&mut self, fresh: &[bool]) {
-        let squares: Vec<f64> =
-            (0..self.lanes.len()).map(|lane| self.square(lane, |tile, i| tile.f[i].to_f64())).collect();
-        let sizes: Vec<f64> = self.shared(&squares);
+        self.measure(|_, _| true, |tile, at| [tile.f[at.i].to_f64()]);
         for lane in (0..self.lanes.len()).filter(|&lane| fresh[lane]) {
+            let size = self.norms[lane][0];
             let span = self.lanes[lane].end - self.lanes[lane].history.now();
-            let guess = if sizes[lane] > 0.0 { 0.25 / sizes[lane].sqrt() } else { 1e-3 * span.abs() };
+            let guess = if size > 0.0 { 0.25 / size.sqrt() } else { 1e-3 * span.abs() };
             let length = self.options.first_step(lane).unwrap_or(guess).min(span.abs());
             self.lanes[lane].h = length.copysign(span);
         }
     }
 
-    /// Sum of squares (or largest square) of `value` over the scale, for a lane.
-    fn square(&self, lane: usize, value: impl Fn(&Self, usize) -> f64) -> f64 {
+    /// Norms of `values` over the scale, in units of [`SHARE`], for the lanes that count; 0 for the others. With one step
+    /// for the batch, all running lanes have the same.
+    fn measure<const N: usize>(
+        &mut self,
+        counts: impl Fn(&Self, usize) -> bool,
+        values: impl Fn(&Self, Place) -> [f64; N],
+    ) {
         let lanes = self.lanes.len();
-        let mut sum = 0.0;
+        let mut sums = std::mem::take(&mut self.norms);
+        sums.fill([0.0; 3]);
         for d in 0..self.dim {
-            let i = d * lanes + lane;
-            let size = self.z[i].to_f64().abs().max(self.z_new[i].to_f64().abs());
-            let ratio = value(self, i) / self.options.tolerance(d).scale(size);
-            sum = match self.options.norm {
-                Norm::Rms => sum + ratio * ratio,
-                Norm::Max => larger(sum, ratio * ratio),
-            };
+            let tolerance = self.options.tolerance(d);
+            for lane in (0..lanes).filter(|&lane| counts(self, lane)) {
+                let at = Place::new(d, lane, lanes);
+                let size = self.z[at.i].to_f64().abs().max(self.z_new[at.i].to_f64().abs());
+                let scale = tolerance.scale(size);
+                for (sum, value) in sums[lane].iter_mut().zip(values(self, at)) {
+                    let ratio = value / scale;
+                    *sum = match self.options.norm {
+                        Norm::Rms => *sum + ratio * ratio,
+                        Norm::Max => larger(*sum, ratio * ratio),
+                    };
+                }
+            }
         }
-        sum
+        for n in 0..N {
+            self.share(&mut sums, n);
+        }
+        self.norms = sums;
     }
 
-    /// The norms from the squares of every lane, in units of [`SHARE`]: with one step for the batch, all running lanes have the same.
-    fn shared(&self, squares: &[f64]) -> Vec<f64> {
+    /// The norms from the squares of every lane.
+    fn share(&self, squares: &mut [[f64; 3]], n: usize) {
         let count = |lanes: usize| match self.options.norm {
             Norm::Rms => (self.options.measured(self.dim) * lanes).max(1) as f64,
             Norm::Max => 1.0,
         };
         match self.options.stepping {
-            Stepping::PerSample => squares.iter().map(|square| (square / count(1)).sqrt() / SHARE).collect(),
+            Stepping::PerSample => squares.iter_mut().for_each(|s| s[n] = (s[n] / count(1)).sqrt() / SHARE),
             Stepping::Batch => {
-                let of_running = squares.iter().zip(&self.running).filter(|(_, running)| **running);
                 let (mut sum, mut lanes) = (0.0, 0);
-                for (square, _) in of_running {
-                    sum = if self.options.norm == Norm::Rms { sum + square } else { larger(sum, *square) };
+                for (square, _) in squares.iter().zip(&self.running).filter(|(_, running)| **running) {
+                    sum = if self.options.norm == Norm::Rms { sum + square[n] } else { larger(sum, square[n]) };
                     lanes += 1;
                 }
-                vec![(sum / count(lanes)).sqrt() / SHARE; squares.len()]
+                squares.iter_mut().for_each(|s| s[n] = (sum / count(lanes)).sqrt() / SHARE);
             }
         }
     }
@@ -219,7 +241,7 @@ impl<'o, R: Real> Tile<'o, R> {
             let lands = 1.01 * length >= left.abs();
             lane.next = if lands { lane.end } else { now + length.copysign(left) };
             self.t_next[at] = lane.next;
-            lane.weights = lane.history.weights(lane.next);
+            lane.weights = lane.history.weights(lane.next, lane.order + 1);
             lane.beta = lane.history.rescale(lane.next);
             let shortest = self.options.min_step.max(16.0 * f64::EPSILON * now.abs());
             if lane.attempts >= self.options.max_steps {
@@ -235,157 +257,152 @@ impl<'o, R: Real> Tile<'o, R> {
     pub(super) fn attempt(&mut self, mut rhs: impl FnMut(&[f64], &[R], &mut [R])) {
         let (n, lanes) = (self.n(), self.lanes.len());
         self.predict();
-        let mut f = vec![R::ZERO; n];
+        let mut f = std::mem::take(&mut self.f_new);
         rhs(&self.t_next, &self.z_new, &mut f);
         self.count(self.running.iter().filter(|running| **running).count());
         self.correct(&f);
-        let errors = self.errors(&f);
-        for lane in 0..lanes {
-            self.lanes[lane].attempts += usize::from(self.running[lane]);
-            self.accepted[lane] = self.running[lane] && errors[lane].own <= 1.0;
+        self.errors(&f);
+        for (at, lane) in self.lanes.iter_mut().enumerate() {
+            lane.attempts += usize::from(self.running[at]);
+            self.accepted[at] = self.running[at] && lane.errors.own <= 1.0;
+            self.t_next[at] = if self.accepted[at] { lane.next } else { lane.history.now() };
         }
         if self.accepted.contains(&true) {
             for i in (0..n).filter(|i| !self.accepted[i % lanes]) {
                 self.z_new[i] = self.z[i];
             }
-            let times: Vec<f64> = (0..lanes)
-                .map(|at| if self.accepted[at] { self.lanes[at].next } else { self.lanes[at].history.now() })
-                .collect();
-            rhs(&times, &self.z_new, &mut f);
+            rhs(&self.t_next, &self.z_new, &mut f);
             self.count(self.accepted.iter().filter(|accepted| **accepted).count());
+            self.refuse(&f);
             self.differences(&f);
+            self.higher_errors();
         }
-        let higher = self.higher_errors();
-        for lane in (0..lanes).filter(|&lane| self.running[lane]) {
-            let finite = errors[lane].own.is_finite();
-            self.lanes[lane].not_finite = !finite;
-            if self.accepted[lane] {
-                self.stats.accepted[lane] += 1;
-                self.lanes[lane].accept(Errors { higher: higher[lane], ..errors[lane] });
+        for (at, lane) in self.lanes.iter_mut().enumerate().filter(|(at, _)| self.running[*at]) {
+            if self.accepted[at] {
+                self.stats.accepted[at] += 1;
+                lane.accept();
             } else {
-                self.stats.rejected[lane] += 1;
-                self.lanes[lane].reject(finite);
+                self.stats.rejected[at] += 1;
+                lane.reject();
             }
         }
         self.settle(&f);
+        self.f_new = f;
     }
 
     /// `z_new` = z + Σ gⱼ φ*ⱼ below the order.
     fn predict(&mut self) {
-        let (n, lanes) = (self.n(), self.lanes.len());
-        let used = |lane: &Lane| lane.order + 1;
-        let most = self.lanes.iter().map(used).max().unwrap_or(0).min(KEPT);
-        self.z_new.copy_from_slice(&self.z);
-        for j in 0..most {
-            for at in 0..lanes {
-                let lane = &self.lanes[at];
-                let beta = R::from_f64(lane.beta[j]);
-                let weight = R::from_f64(if j < lane.order { lane.weights[j] } else { 0.0 });
-                for i in (at..n).step_by(lanes) {
-                    let star = beta * self.phi[j * n + i];
-                    self.star[j * n + i] = star;
-                    self.z_new[i] += weight * star;
+        let lanes = self.lanes.len();
+        for d in 0..self.dim {
+            for (at, lane) in self.lanes.iter().enumerate() {
+                let place = Place::new(d, at, lanes);
+                let mut sum = self.z[place.i];
+                for j in 0..lane.order {
+                    sum += R::from_f64(lane.weights[j]) * self.star(place, lane, j);
                 }
+                self.z_new[place.i] = sum;
             }
         }
     }
 
+    /// φ*ⱼ of a lane.
+    fn star(&self, place: Place, lane: &Lane, j: usize) -> R {
+        R::from_f64(lane.beta[j]) * self.phi[place.phi + j * place.lanes]
+    }
+
     /// φₖ(n + 1) = f − Σ φ*ⱼ, and the corrected state.
     fn correct(&mut self, f: &[R]) {
-        let (n, lanes) = (self.n(), self.lanes.len());
-        for at in 0..lanes {
-            let (order, weights) = (self.lanes[at].order, self.lanes[at].weights);
-            for i in (at..n).step_by(lanes) {
-                let mut difference = f[i];
-                for j in 0..order {
-                    difference -= self.star[j * n + i];
-                }
-                self.correction[i] = difference;
-                self.z_new[i] += R::from_f64(weights[order]) * difference;
+        let lanes = self.lanes.len();
+        for d in 0..self.dim {
+            for (at, lane) in self.lanes.iter().enumerate() {
+                let place = Place::new(d, at, lanes);
+                let difference = (0..lane.order).fold(f[place.i], |sum, j| sum - self.star(place, lane, j));
+                self.correction[place.i] = difference;
+                self.z_new[place.i] += R::from_f64(lane.weights[lane.order]) * difference;
             }
         }
     }
 
     /// Errors of the order under way and of the two below.
-    fn errors(&self, f: &[R]) -> Vec<Errors> {
-        let n = self.n();
-        let lanes = self.lanes.len();
-        let mut squares = vec![[0.0; 3]; lanes];
-        for at in (0..lanes).filter(|&at| self.running[at]) {
-            let (order, g) = (self.lanes[at].order, self.lanes[at].weights);
-            // φ of one order less: add φ* back.
-            let less = |tile: &Self, i: usize, by: usize| {
-                let back = (1..=by).map(|m| tile.star[(order - m) * n + i].to_f64()).sum::<f64>();
-                tile.correction[i].to_f64() + back
-            };
-            squares[at][0] = self.square(at, |tile, i| {
+    fn errors(&mut self, f: &[R]) {
+        self.measure(
+            |tile, lane| tile.running[lane],
+            |tile, place| {
+                let lane = &tile.lanes[place.lane];
+                let (order, g) = (lane.order, &lane.weights);
+                let (difference, mut back) = (tile.correction[place.i].to_f64(), 0.0);
                 // 0 · x is NaN exactly where x is not finite.
-                (g[order] - g[order - 1]) * less(tile, i, 0) + 0.0 * (tile.z_new[i].to_f64() + f[i].to_f64())
-            });
-            for by in 1..=2.min(order.saturating_sub(1)) {
-                let weight = g[order - by] - g[order - by - 1];
-                squares[at][by] = self.square(at, |tile, i| weight * less(tile, i, by));
-            }
-        }
-        let norms = [0, 1, 2].map(|m| self.shared(&squares.iter().map(|s| s[m]).collect::<Vec<_>>()));
-        (0..lanes).map(|at| Errors { own: norms[0][at], lower: [norms[1][at], norms[2][at]], higher: 0.0 }).collect()
-    }
-
-    /// The differences that end at the new state: φⱼ₊₁(n + 1) = φⱼ(n + 1) − φ*ⱼ(n). They wait in `star`, which then
-    /// holds φ(n + 1).
-    fn differences(&mut self, f: &[R]) {
-        let (n, lanes) = (self.n(), self.lanes.len());
-        for at in (0..lanes).filter(|&at| self.accepted[at]) {
-            let lane = &self.lanes[at];
-            let known = lane.history.points.min(KEPT - 1);
-            for i in (at..n).step_by(lanes) {
-                let mut difference = f[i];
-                for j in 0..known {
-                    let star = R::from_f64(lane.beta[j]) * self.phi[j * n + i];
-                    self.star[j * n + i] = difference;
-                    difference -= star;
+                let infinite = 0.0 * (tile.z_new[place.i].to_f64() + f[place.i].to_f64());
+                let mut values = [(g[order] - g[order - 1]) * difference + infinite, 0.0, 0.0];
+                // φ of one order less: add φ* back.
+                for by in 1..=2.min(order - 1) {
+                    back += tile.star(place, lane, order - by).to_f64();
+                    values[by] = (g[order - by] - g[order - by - 1]) * (difference + back);
                 }
-                self.star[known * n + i] = difference;
-            }
+                values
+            },
+        );
+        for (lane, [own, lower, lower2]) in self.lanes.iter_mut().zip(&self.norms) {
+            lane.errors = Errors { own: *own, lower: [*lower, *lower2], higher: 0.0 };
         }
     }
 
-    /// Error estimates at one order more, where there are enough values.
-    fn higher_errors(&self) -> Vec<f64> {
-        let n = self.n();
-        let mut squares = vec![0.0; self.lanes.len()];
-        for (at, square) in squares.iter_mut().enumerate().filter(|(at, _)| self.accepted[*at]) {
-            let lane = &self.lanes[at];
-            let up = lane.order + 1;
-            if up < KEPT && lane.history.points >= up {
-                let weight = lane.weights[up] - lane.weights[up - 1];
-                *square = self.square(at, |tile, i| weight * tile.star[up * n + i].to_f64());
-            }
-        }
-        self.shared(&squares)
-    }
-
-    /// Moves the accepted lanes to their new state; one where the right-hand side is not finite fails.
-    fn settle(&mut self, f: &[R]) {
-        let (n, lanes) = (self.n(), self.lanes.len());
+    /// Fails the accepted lanes where the right-hand side at the new state is not finite.
+    fn refuse(&mut self, f: &[R]) {
+        let lanes = self.lanes.len();
         for at in 0..lanes {
-            if !self.accepted[at] {
-                continue;
-            }
-            let bad = (0..self.dim).find(|d| !f[d * lanes + at].is_finite());
+            let bad = (0..self.dim).find(|d| self.accepted[at] && !f[d * lanes + at].is_finite());
             if bad.is_some() {
                 self.accepted[at] = false;
                 self.fail(at, FailureKind::NotFinite, bad);
-                continue;
             }
-            let lane = &mut self.lanes[at];
-            lane.history.push(lane.next);
-            let known = lane.history.points;
-            for i in (at..n).step_by(lanes) {
-                (self.z[i], self.f[i]) = (self.z_new[i], f[i]);
+        }
+    }
+
+    /// The differences of the accepted lanes that end at the new state: φⱼ₊₁(n + 1) = φⱼ(n + 1) − φ*ⱼ(n).
+    fn differences(&mut self, f: &[R]) {
+        let lanes = self.lanes.len();
+        for d in 0..self.dim {
+            for (at, lane) in self.lanes.iter().enumerate().filter(|(at, _)| self.accepted[*at]) {
+                let place = Place::new(d, at, lanes);
+                let known = lane.history.points.min(KEPT - 1);
+                let mut difference = f[place.i];
                 for j in 0..known {
-                    self.phi[j * n + i] = self.star[j * n + i];
+                    let star = R::from_f64(lane.beta[j]) * self.phi[place.phi + j * lanes];
+                    self.phi[place.phi + j * lanes] = difference;
+                    difference -= star;
                 }
+                self.phi[place.phi + known * lanes] = difference;
+            }
+        }
+    }
+
+    /// Errors at one order more, where there are enough values.
+    fn higher_errors(&mut self) {
+        let enough = |lane: &Lane| lane.order + 1 < KEPT && lane.history.points > lane.order;
+        self.measure(
+            |tile, lane| tile.accepted[lane] && enough(&tile.lanes[lane]),
+            |tile, place| {
+                let lane = &tile.lanes[place.lane];
+                let (up, g) = (lane.order + 1, &lane.weights);
+                [(g[up] - g[up - 1]) * tile.phi[place.phi + up * place.lanes].to_f64()]
+            },
+        );
+        for (lane, norms) in self.lanes.iter_mut().zip(&self.norms) {
+            lane.errors.higher = norms[0];
+        }
+    }
+
+    /// Moves the accepted lanes to their new state.
+    fn settle(&mut self, f: &[R]) {
+        let lanes = self.lanes.len();
+        for (lane, _) in self.lanes.iter_mut().zip(&self.accepted).filter(|(_, accepted)| **accepted) {
+            lane.history.push(lane.next);
+        }
+        for d in 0..self.dim {
+            for at in (0..lanes).filter(|&at| self.accepted[at]) {
+                let i = d * lanes + at;
+                (self.z[i], self.f[i]) = (self.z_new[i], f[i]);
             }
         }
     }
@@ -402,22 +419,39 @@ impl<'o, R: Real> Tile<'o, R> {
 
     /// Component `i` of a lane's state at `t` inside of its last step.
     pub(super) fn dense(&self, lane: usize, t: f64) -> impl Fn(usize) -> R + '_ {
-        let n = self.n();
+        let lanes = self.lanes.len();
         let state = &self.lanes[lane];
         let weights = state.history.dense(t, state.order_used);
         move |i| {
+            let place = Place::new(i / lanes, i % lanes, lanes);
             let terms = (0..KEPT).filter(|&j| weights[j] != 0.0);
-            terms.fold(self.z[i], |sum, j| sum + R::from_f64(weights[j]) * self.phi[j * n + i])
+            terms.fold(self.z[i], |sum, j| sum + R::from_f64(weights[j]) * self.phi[place.phi + j * lanes])
         }
+    }
+}
+
+/// A component of a lane: where it stands in tensors and where its differences start, which lie `lanes` apart.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    lane: usize,
+    lanes: usize,
+    i: usize,
+    phi: usize,
+}
+
+impl Place {
+    fn new(component: usize, lane: usize, lanes: usize) -> Self {
+        Self { lane, lanes, i: component * lanes + lane, phi: component * KEPT * lanes + lane }
     }
 }
 
 impl Lane {
     /// Chooses order and length of the step after an accepted one.
-    fn accept(&mut self, errors: Errors) {
+    fn accept(&mut self) {
+        let errors = self.errors;
         let taken = self.next - self.history.now();
         self.equal = if (taken - self.h).abs() <= 1e-9 * taken.abs() { self.equal + 1 } else { 1 };
-        (self.rejected, self.order_used) = (0, self.order);
+        (self.rejected, self.not_finite, self.order_used) = (0, false, self.order);
         let (order, [below, below2]) = (self.order, errors.lower);
         let lower = match order {
             1 => false,
@@ -455,7 +489,9 @@ impl Lane {
     }
 
     /// Halves the step; after three rejections in a row the order starts again from 1.
-    fn reject(&mut self, finite: bool) {
+    fn reject(&mut self) {
+        let finite = self.errors.own.is_finite();
+        self.not_finite = !finite;
         self.starting = false;
         self.rejected += 1;
         self.equal = 0;
