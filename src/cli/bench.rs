@@ -5,7 +5,7 @@ use super::failed::Failed;
 use super::grad::evaluate;
 use super::kernels::{VJP, kernels};
 use super::output::{Console, bytes, count, duration, object, table};
-use super::session::{Session, times_ms};
+use super::session::{Session, judge_loss, times_ms};
 use crate::codegen::{Backend, Frame, Kernel, Output, Spec};
 use crate::compile::{self, Derived, Settings};
 use crate::graph::{Graph, Leaf, NodeId};
@@ -69,6 +69,7 @@ pub(super) fn bench<T: Number>(args: &BenchArgs, console: Console) -> Result<(),
     if lowered.loss.is_some() {
         let model: Model<T> = session.compile(lowered.clone(), samples.indices.len(), Settings::default())?;
         let raw = unconstrain(lowered, &session.natural);
+        judge_loss(&evaluate(&model, &raw, &samples, session.seed), samples.indices.len(), console)?;
         let one = || {
             let started = Instant::now();
             let _ = evaluate(&model, &raw, &samples, session.seed);

@@ -36,6 +36,7 @@ const LINES: &[(&str, &str, i32)] = &[
     ("loss_nan_train", "train nan.node --steps 10", 3),
     ("blow_up", "grad blow_up.node", 3),
     ("blow_up_run", "run blow_up.node", 3),
+    ("blow_up_bench", "bench blow_up.node --repeat 1", 3),
     ("nothing_to_run", "run nothing.node", 1),
     ("sample", "run lotka_volterra.node --sample 5", 2),
     ("split", "eval lotka_volterra.node --split test", 2),
