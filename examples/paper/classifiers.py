@@ -5,6 +5,7 @@ import os
 import re
 import statistics
 import subprocess
+import time
 
 from lab import HERE, spread, table
 
@@ -18,17 +19,23 @@ ROWS = (
 )
 FOLDER = HERE / "mnist"
 EPOCHS = 5
+# The paper has 160.
+LONG = 15
 IMAGES, BATCH = 60000, 128
 SOLVERS = ("adams", "dopri5", "tsit5")
 DIGITS = (1, 2, 3, 4, 5)
 
 
-def mnist(lab):
+def images():
     if not (FOLDER / "data" / "train-images-idx3-ubyte").exists():
         raise SystemExit("mnist: no images in examples/paper/mnist/data: run `sh examples/paper/mnist/fetch.sh` first")
+
+
+def mnist(lab):
+    images()
     text = classification(lab)
     params = lab.folder / "mnist/odenet_1/params.safetensors"
-    return "\n".join([text, loosened(lab, params), backwards(lab, params), growing(lab)])
+    return "\n".join([text, loosened(lab, params), backwards(lab, params), flat_memory(lab, params), growing(lab)])
 
 
 def classification(lab):
@@ -48,16 +55,17 @@ def classification(lab):
     return table([*head, "a step of 128 images, ms", "an epoch, min", "peak memory, MiB"], rows)
 
 
-def trained(lab, name, seed):
-    """The test error after training."""
-    epochs = max(1, round(EPOCHS * lab.scale))
+def trained(lab, name, seed, epochs=EPOCHS, kind=""):
+    """The test error after training, and the seconds it took."""
+    epochs = max(1, round(epochs * lab.scale))
+    key = f"mnist/{name}{kind}_{seed}"
 
     def make():
-        folder = lab.folder / f"mnist/{name}_{seed}"
-        out = train(lab, name, folder, "--seed", seed, "--epochs", epochs)
-        return {"error": out["test"]["metrics"]["error"], "epochs": epochs}
+        started = time.monotonic()
+        out = train(lab, name, lab.folder / key, "--seed", seed, "--epochs", epochs)
+        return {"error": out["test"]["metrics"]["error"], "epochs": epochs, "seconds": time.monotonic() - started}
 
-    return lab.kept(f"mnist/{name}_{seed}", [seed, epochs, FOLDER / f"{name}.node"], make)
+    return lab.kept(key, [seed, epochs, FOLDER / f"{name}.node"], make)
 
 
 def train(lab, name, folder, *words):
@@ -76,16 +84,21 @@ def pace(lab, name):
     def make():
         folder = lab.folder / f"mnist/pace_{name}"
         command = [lab.binary, "train", FOLDER / f"{name}.node", "--out", folder, "--precision", "f32", "--no-plots"]
-        command = [*map(str, command), "--steps", "30", "--quiet"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        status, usage = os.wait4(process.pid, 0)[1:]
-        if status != 0:
-            raise SystemExit(f"{' '.join(command)} failed")
+        kib = peak([*command, "--steps", 30, "--quiet"])
         with open(folder / "history.csv", newline="", encoding="utf-8") as file:
             seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
-        return {"seconds": statistics.median(b - a for a, b in zip(seconds[9:], seconds[10:])), "kib": usage.ru_maxrss}
+        return {"seconds": statistics.median(b - a for a, b in zip(seconds[9:], seconds[10:])), "kib": kib}
 
     return lab.kept(f"mnist/pace_{name}", [FOLDER / f"{name}.node"], make)
+
+
+def peak(command):
+    """The most memory of a process in KiB."""
+    process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL)
+    status, usage = os.wait4(process.pid, 0)[1:]
+    if status != 0:
+        raise SystemExit(f"{' '.join(map(str, command))} failed")
+    return usage.ru_maxrss
 
 
 def variant(lab, solver, digits):
@@ -138,18 +151,59 @@ def backwards(lab, params):
     return table(head, rows)
 
 
+def flat_memory(lab, params):
+    """Memory of a gradient of 64 images over the tolerance, by either method."""
+    digits, rows = (1, 3, 5, 7), []
+    for method, words in (("backsolve", "continuous adjoint"), ("discrete", "derivative of the steps")):
+        cells = []
+        for digit in digits:
+            path = variant(lab, "dopri5", digit)
+            command = ["grad", path, "--params", params, "--batch", 64, "--gradient", method, "--precision", "f64", "--quiet"]
+            name = f"mnist/memory_{method}_{digit}"
+            kib = lab.kept(name, [method, path, params], lambda: peak([lab.binary, *command, "--threads", 1]))
+            cells.append(f"{kib / 1024:.0f}")
+        rows.append([words, *cells])
+    return table(["peak memory of a gradient of 64 images, MiB, dopri5 at", *(f"1e-{digit}" for digit in digits)], rows)
+
+
 def flat(found):
     return [g for name in sorted(found["gradient"]) for g in found["gradient"][name]["data"]]
 
 
 def growing(lab):
     """Figure 3d: evaluations before and after training."""
-    rows = []
-    for name, params in (("before training", None), ("after", lab.folder / "mnist/odenet_1/params.safetensors")):
-        cells = []
-        for digits in (3, 5):
-            words = ("--seed", 1, "--precision", "f64", "--samples", 1000)
-            found = asked(lab, "eval", variant(lab, "dopri5", digits), params, *words)
-            cells.append(f"{found['stats']['forward']['rhs'] / found['samples']:.1f}")
-        rows.append([name, *cells])
+    stages = (("before training", None), ("after", lab.folder / "mnist/odenet_1/params.safetensors"))
+    rows = [[name, *evaluations(lab, params)] for name, params in stages]
     return table(["evaluations a sample, dopri5", "at 1e-3", "at 1e-5"], rows)
+
+
+def evaluations(lab, params):
+    """Evaluations of 1,000 test images at two tolerances."""
+    words, found = ("--seed", 1, "--precision", "f64", "--samples", 1000), []
+    for digits in (3, 5):
+        told = asked(lab, "eval", variant(lab, "dopri5", digits), params, *words)
+        found.append(f"{told['stats']['forward']['rhs'] / told['samples']:.1f}")
+    return found
+
+
+def mnist_long(lab):
+    """The ODE-Net with more passes over the images: what it does with those it was trained on, pass by pass, and others."""
+    images()
+    found = trained(lab, "odenet", 1, LONG, "_long")
+    folder = lab.folder / "mnist/odenet_long_1"
+    passes = learned(folder / "history.csv")
+    shown = sorted({round(k * len(passes) / 10) for k in range(1, 11)} | {1})
+    rows = [[k, f"{passes[k - 1][0]:.4f}", f"{100 * passes[k - 1][1]:.2f}"] for k in shown if k > 0]
+    words = [found["epochs"], f"{100 * found['error']:.2f}", f"{found['seconds'] / 60:.0f}"]
+    at = evaluations(lab, folder / "params.safetensors")
+    head = ["passes", "test error, %", "training, min", "evaluations a sample at 1e-3", "at 1e-5"]
+    return table(head, [[*words, *at]]) + "\n" + table(["pass", "mean loss of its batches", "their error, %"], rows)
+
+
+def learned(history):
+    """Mean loss and error of the batches of every pass."""
+    passes = {}
+    with open(history, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            passes.setdefault(int(row["epoch"]), []).append((float(row["loss"]), float(row["error"])))
+    return [tuple(map(statistics.fmean, zip(*rows))) for _, rows in sorted(passes.items())]

@@ -331,4 +331,4 @@ def reversal(lab):
 
 SHORT = {f.__name__: f for f in (poisson, theophylline, limits, density_matching, likelihood, latent_ode)}
 # What needs a download and hours.
-ALL = {**SHORT, "mnist": classifiers.mnist}
+ALL = {**SHORT, "mnist": classifiers.mnist, "mnist_long": classifiers.mnist_long}
