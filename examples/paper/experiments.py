@@ -4,6 +4,7 @@ import csv
 import functools
 import importlib.util
 import math
+import re
 import statistics
 
 import classifiers
@@ -159,8 +160,10 @@ def sixteen(lab):
 def latent_ode(lab):
     recipe("latent_ode/spirals.py").main(HERE / "latent_ode/data")
     kinds = {
-        "RNN": ("rnn.node", 7500, {"INPUTS": 2}),
-        "RNN with gaps": ("rnn.node", 7500, {"INPUTS": 3}),
+        "RNN, 7,500 steps": ("rnn.node", 7500, {"INPUTS": 2}),
+        "RNN with gaps, 7,500 steps": ("rnn.node", 7500, {"INPUTS": 3}),
+        "RNN, 30,000 steps": ("rnn.node", 30000, {"INPUTS": 2}),
+        "RNN with gaps, 30,000 steps": ("rnn.node", 30000, {"INPUTS": 3}),
         "latent ODE": ("latent_ode.node", 30000, {"DIGITS": 3}),
     }
     counts = (30, 50, 100)
@@ -168,25 +171,31 @@ def latent_ode(lab):
     def fit(kind, count, seed):
         model, steps, sets = kinds[kind]
         data = [f"latent_ode/data/{split}_{count}.npz" for split in ("train", "test")]
-        name = f"latent_ode/{kind.replace(' ', '_')}_{count}_{seed}"
+        name = f"latent_ode/{re.sub(r'[ ,]+', '_', kind)}_{count}_{seed}"
         tight = {"DIGITS": 6} if kind == "latent ODE" else {}
         found = lab.trained(f"latent_ode/{model}", name, steps, sets, seed, *data, evaluate=tight)
-        return math.sqrt(found["metrics"]["square_error"])
+        return [math.sqrt(found["metrics"][error]) for error in ("square_error", "noisy_error")]
 
     cells = [(kind, count) for kind in kinds for count in counts]
     found = lab.all([functools.partial(fit, *cell, seed) for cell in cells for seed in range(lab.seeds)])
-    errors = {cell: found[k * lab.seeds : (k + 1) * lab.seeds] for k, cell in enumerate(cells)}
-    rows = [
-        ["RNN (paper)", "0.394", "0.320", "0.181"],
-        ["latent ODE (paper)", "0.164", "0.150", "0.135"],
-        *([kind, *(spread(errors[kind, count]) for count in counts)] for kind in kinds),
-    ]
-    for baseline in ("RNN", "RNN with gaps"):
+    clean, noisy = (
+        {cell: [e[which] for e in found[k * lab.seeds : (k + 1) * lab.seeds]] for k, cell in enumerate(cells)}
+        for which in (0, 1)
+    )
+    paper = [["RNN (paper)", "0.394", "0.320", "0.181"], ["latent ODE (paper)", "0.164", "0.150", "0.135"]]
+    text = spiral_errors(clean, counts, "RMSE on the 100 points beyond", paper)
+    return f"{text}\n{spiral_errors(noisy, counts, 'the same against points with noise', [])}\n{direction(lab)}"
+
+
+def spiral_errors(errors, counts, title, paper):
+    """Errors of every kind and number of points, below those of the paper."""
+    kinds = dict.fromkeys(kind for kind, _ in errors)
+    rows = [*paper, *([kind, *(spread(errors[kind, count]) for count in counts)] for kind in kinds)]
+    for baseline in (kind for kind in kinds if kind != "latent ODE"):
         mean = {count: statistics.fmean(errors[baseline, count]) for count in counts}
         factors = [f"{mean[count] / statistics.fmean(errors['latent ODE', count]):.2f}" for count in counts]
         rows.append([f"{baseline} / latent ODE", *factors])
-    text = table(["RMSE on the 100 points beyond", *(f"{count} of 100 points" for count in counts)], rows)
-    return text + "\n" + direction(lab)
+    return table([title, *(f"{count} of 100 points" for count in counts)], rows)
 
 
 def direction(lab):

@@ -8,6 +8,7 @@ Arrays, with a leading axis of 1000 trajectories:
 ts [N]            times of N of the 100 points, drawn without replacement
 y [N, 2]          the points with noise of standard deviation 0.1
 future [100, 2]   the 100 points that follow, without noise; the last point again where a training window ends late
+noisy [100, 2]    the same with noise of the same standard deviation
 grid [200]        times of the window and of the points that follow, the same for all
 truth [200, 2]    the points at these times, without noise
 clockwise []      1 or 0
@@ -44,14 +45,15 @@ def npy(shape, values):
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data.tobytes()
 
 
-def write(path, observed, latest, draw):
-    times, points, truth, future, direction = [], [], [], [], []
+def write(path, observed, latest, draw, beyond):
+    times, points, truth, future, noisy_future, direction = [], [], [], [], [], []
     for _ in range(SAMPLES):
         clockwise = draw.random() < 0.5
         start = draw.randint(WINDOW, latest)
         curve = [point(clockwise, min(start + k, POINTS - 1)) for k in range(2 * WINDOW)]
         truth.extend(c for p in curve for c in p)
         future.extend(c for p in curve[WINDOW:] for c in p)
+        noisy_future.extend(c + beyond.gauss(0, NOISE) for p in curve[WINDOW:] for c in p)
         noisy = [(x + draw.gauss(0, NOISE), y + draw.gauss(0, NOISE)) for x, y in curve[:WINDOW]]
         for k in sorted(draw.sample(range(WINDOW), observed)):
             times.append(k * STEP)
@@ -63,6 +65,7 @@ def write(path, observed, latest, draw):
         "grid": ((2 * WINDOW,), [k * STEP for k in range(2 * WINDOW)]),
         "truth": ((SAMPLES, 2 * WINDOW, 2), truth),
         "future": ((SAMPLES, WINDOW, 2), future),
+        "noisy": ((SAMPLES, WINDOW, 2), noisy_future),
         "clockwise": ((SAMPLES,), direction),
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -86,8 +89,8 @@ def main(folder, seed=0):
     folder.mkdir(parents=True, exist_ok=True)
     for observed in [30, 50, 100]:
         for split, latest in [("train", POINTS - WINDOW - 1), ("test", POINTS - 2 * WINDOW)]:
-            draw = random.Random(f"{seed} {observed} {split}")
-            write(folder / f"{split}_{observed}.npz", observed, latest, draw)
+            draw, beyond = (random.Random(f"{seed} {observed} {split}{what}") for what in ("", " beyond"))
+            write(folder / f"{split}_{observed}.npz", observed, latest, draw, beyond)
 
 
 if __name__ == "__main__":
