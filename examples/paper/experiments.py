@@ -339,5 +339,7 @@ def reversal(lab):
 
 
 SHORT = {f.__name__: f for f in (poisson, theophylline, limits, density_matching, likelihood, latent_ode)}
+# How many trainings of a model a part is made of, where that is not the number asked for.
+TRAININGS = {"limits": "{} (x → −x); of the flows, 1", "mnist_long": "1"}
 # What needs a download and hours.
 ALL = {**SHORT, "mnist": classifiers.mnist, "mnist_long": classifiers.mnist_long}

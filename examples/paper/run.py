@@ -1,6 +1,6 @@
 """Runs the experiments of the paper and writes their tables into docs/paper.md. Standard library only.
 
-python3 examples/paper/run.py                   everything but mnist, the short schedule
+python3 examples/paper/run.py                   everything but mnist and mnist_long, the short schedule
 python3 examples/paper/run.py poisson limits    some of it
 python3 examples/paper/run.py --scale 5         five times as many training steps
 
@@ -27,7 +27,7 @@ def insert(page, name, text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    words = f"of {', '.join(experiments.ALL)}; all but mnist by default"
+    words = f"of {', '.join(experiments.ALL)}; all but mnist and mnist_long by default"
     parser.add_argument("names", nargs="*", metavar="experiment", help=words)
     parser.add_argument("--pullback", type=pathlib.Path, help="the command; target/release/pullback by default")
     parser.add_argument("--out", type=pathlib.Path, default=lab.ROOT / "out" / "paper", help="folder of the results")
@@ -42,7 +42,8 @@ def main():
     bench = lab.Lab(lab.binary(args.pullback), args.out.resolve(), args.jobs, args.seeds, args.scale)
     for name in args.names or experiments.SHORT:
         started = time.monotonic()
-        text = experiments.ALL[name](bench).strip() + f"\n\nTrainings of each model: {args.seeds}.\n"
+        trainings = experiments.TRAININGS.get(name, "{}").format(args.seeds)
+        text = experiments.ALL[name](bench).strip() + f"\n\nTrainings of each model: {trainings}.\n"
         args.page.write_text(insert(args.page.read_text(encoding="utf-8"), name, text), encoding="utf-8")
         print(f"{name}: {datetime.timedelta(seconds=round(time.monotonic() - started))}", flush=True)
 
